@@ -71,7 +71,7 @@ DATASETS: dict[str, Dataset] = {
             customers=5_942,
             first_day="2009-12-01",
             last_day="2011-12-09",
-            what="Invoice lines of a UK gift shop, cancellations and lines without a customer included.",
+            what="Invoice lines of a UK gift shop, with cancellations and unknown customers.",
             licence="CC BY 4.0",
         ),
     )
