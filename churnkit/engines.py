@@ -205,7 +205,9 @@ class DuckDBEngine:
             return f"epoch_us({name})", "true"
         if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
             return f"epoch_us(CAST({name} AS TIMESTAMP))", "false"
-        msg = f"column {column!r} must hold times (timestamp, date or ISO 8601 text); got {sql_type}"
+        msg = (
+            f"column {column!r} must hold times (timestamp, date or ISO 8601 text); got {sql_type}"
+        )
         raise DataError(msg)
 
     def materialize(

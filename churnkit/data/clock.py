@@ -8,6 +8,7 @@ Both are what Python's :mod:`zoneinfo` does with ``fold=0``.
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -47,7 +48,9 @@ def transitions(time_zone: str) -> tuple[tuple[int, int], ...]:
             low, high = before, after
             while high - low > timedelta(seconds=1):
                 middle = low + (high - low) // 2
-                low, high = (middle, high) if offset_us(middle) == offset_us(before) else (low, middle)
+                low, high = (
+                    (middle, high) if offset_us(middle) == offset_us(before) else (low, middle)
+                )
             instant = high.replace(microsecond=0)
             found.append(((instant - EPOCH) // MICROSECOND, offset_us(after)))
         before = after
@@ -85,7 +88,7 @@ def local_to_utc_us(local_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     # A step is reached on the wall clock when the *old* offset says so: jumped-over times keep the
     # old offset until the new clock has caught up, repeated times keep it to the end of the first run.
     local = [steps[0]]
-    for (_, old), (instant, new) in zip(steps, steps[1:], strict=False):
+    for (_, old), (instant, new) in itertools.pairwise(steps):
         local.append((instant + max(old, new), new))
     return local_us - _offset(local_us, tuple(local))
 

@@ -8,7 +8,14 @@ from zoneinfo import ZoneInfo
 
 from churnkit.errors import DataError, ParameterError
 
-__all__ = ["US_PER_DAY", "SkippedSnapshot", "Snapshot", "SnapshotPlan", "midnight_us", "plan_snapshots"]
+__all__ = [
+    "US_PER_DAY",
+    "SkippedSnapshot",
+    "Snapshot",
+    "SnapshotPlan",
+    "midnight_us",
+    "plan_snapshots",
+]
 
 US_PER_DAY = 86_400_000_000
 
@@ -127,7 +134,7 @@ class SnapshotPlan:
     skipped: tuple[SkippedSnapshot, ...]
 
 
-def plan_snapshots(  # noqa: PLR0913
+def plan_snapshots(
     *,
     first_day: date,
     end_day: date,
@@ -199,7 +206,9 @@ def plan_snapshots(  # noqa: PLR0913
     while len(train) < count and cutoff - timedelta(days=horizon_days) >= first_day:
         candidate = snapshot(cutoff)
         if candidate.label_end > first_test:
-            reason = f"its label window ends on {candidate.label_end}, past the test cutoff {first_test}"
+            reason = (
+                f"its label window ends on {candidate.label_end}, past the test cutoff {first_test}"
+            )
             skipped.append(SkippedSnapshot(cutoff=cutoff, reason=reason))
         else:
             train.append(candidate)

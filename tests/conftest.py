@@ -1,0 +1,73 @@
+"""Fixtures shared by all tests: the same table in every engine under test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import pytest
+
+from churnkit.engines import DuckDBEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+ENGINES = ("duckdb", "polars")
+
+
+class PolarsEngine:
+    """The second engine of the tests: everything above the sources must give the same numbers."""
+
+    kind = "polars"
+
+    def materialize(self, frame, *, sort_by: Sequence[str] = ()):
+        """Compute a frame once; see :class:`churnkit.engines.Engine`."""
+        return (frame.sort(*sort_by) if sort_by else frame).collect().lazy()
+
+    def collect(self, frame) -> pa.Table:
+        """Return all rows as an Arrow table."""
+        return frame.collect().to_arrow()
+
+    def batches(self, frame, *, rows: int):
+        """Return the rows as a stream of Arrow batches."""
+        yield from self.collect(frame).to_batches(max_chunksize=rows)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--engines``; the default is every engine there is."""
+    parser.addoption("--engines", default="all", help="comma-separated, or 'all'")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that asks for ``engine`` once per chosen engine."""
+    if "engine" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--engines")
+        names = ENGINES if chosen == "all" else chosen.split(",")
+        metafunc.parametrize("engine", names, indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Give an open engine of the kind under test."""
+    opened = DuckDBEngine(threads=2) if request.param == "duckdb" else PolarsEngine()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def load(engine: Any) -> Callable[[pa.Table], nw.LazyFrame]:
+    """Give a function that puts an Arrow table into the engine under test."""
+
+    def into_engine(table: pa.Table) -> nw.LazyFrame:
+        if engine.kind == "duckdb":
+            return engine.select(f"SELECT * FROM {engine.add_arrow(table)}")
+        import polars as pl
+
+        return nw.from_native(pl.from_arrow(table)).lazy()
+
+    return into_engine
