@@ -189,12 +189,15 @@ BASE_COLUMNS = (
     "last_order_us",
     "net_revenue",
     "order_amount",
+    "horizon_orders",
+    "horizon_amount",
 )
 
 
-def _base() -> dict[str, nw.Expr]:
+def _base(snapshot: Snapshot) -> dict[str, nw.Expr]:
     """Return what the population, the purchase models and the formulas need of every customer."""
     is_day = nw.col("is_order_day") == 1
+    is_recent = nw.col("age_days") <= snapshot.horizon_days
     return {
         "orders": nw.col("is_order").cast(nw.Float64).sum(),
         "order_days": nw.col("is_order_day").cast(nw.Float64).sum(),
@@ -202,6 +205,8 @@ def _base() -> dict[str, nw.Expr]:
         "last_order_us": nw.when(is_day).then(nw.col("ts_us")).max(),
         "net_revenue": nw.col("amount").sum(),
         "order_amount": sum_if(nw.col("is_order") == 1, nw.col("amount")),
+        "horizon_orders": sum_if((nw.col("is_order") == 1) & is_recent),
+        "horizon_amount": sum_if(is_recent, nw.col("amount")),
     }
 
 
@@ -271,7 +276,7 @@ def build_features(
     """
     known = history.known(snapshot)
     orders = known["orders"]
-    plans = [Aggregation(rows=orders, aggregates=_base())]
+    plans = [Aggregation(rows=orders, aggregates=_base(snapshot))]
     finishers = []
     for builder in builders:
         built = builder.build(known)
