@@ -1,0 +1,48 @@
+"""Configurations: YAML files that become frozen objects, with all faults found at once.
+
+``values``, ``tables`` and ``schema`` say what there is; ``yaml_text`` and ``reading`` take it from
+files; ``keys`` and ``faults`` turn what is wrong into sentences; ``not_built`` refuses what is still
+to come; ``starter`` and ``reference`` write files and documentation from it.
+"""
+
+from __future__ import annotations
+
+from churnkit.config.reading import load_config
+from churnkit.config.reference import Key, reference
+from churnkit.config.schema import (
+    Churn,
+    Config,
+    Data,
+    Engine,
+    Label,
+    LifetimeValue,
+    Population,
+    Report,
+    RiskBands,
+    Scoring,
+    Snapshots,
+    Tracking,
+)
+from churnkit.config.starter import starter_config
+from churnkit.config.tables import OrderColumns, Table
+
+__all__ = [
+    "Churn",
+    "Config",
+    "Data",
+    "Engine",
+    "Key",
+    "Label",
+    "LifetimeValue",
+    "OrderColumns",
+    "Population",
+    "Report",
+    "RiskBands",
+    "Scoring",
+    "Snapshots",
+    "Table",
+    "Tracking",
+    "load_config",
+    "reference",
+    "starter_config",
+]

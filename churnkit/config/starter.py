@@ -1,0 +1,154 @@
+"""Writes a commented configuration for a data file, ready to run and to edit."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from churnkit.config.schema import Config
+from churnkit.config.tables import OrderColumns
+from churnkit.config.yaml_text import dump_flow, parse_yaml
+from churnkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["starter_config"]
+
+_TEMPLATE = """\
+# A churnkit configuration: every key, with its default. Start with: churnkit validate <this file>
+# Paths are relative to the directory you work in.
+
+name: {name}  # of the run, of its experiment and of its model
+seed: 7
+
+engine:
+  kind: duckdb           # runs in this process
+  threads: null          # null: one per core
+  memory_limit: null     # such as 4GB; past it, work spills to temp_directory
+  temp_directory: null
+
+data:
+  time_zone: {time_zone}  # naive times are in this zone, and days begin at its midnight
+  on_invalid: quarantine # rows that break the contract: quarantine (set aside, go on) or raise
+  refunds: net           # rows with a negative amount: net (subtract), drop or raise
+  duplicates: keep       # rows equal in every column: keep or drop
+  orders:
+    source: {source}
+    columns:             # our name: the name in your file
+{columns}
+    filter: null         # SQL on your own columns, such as: country = 'France'
+  # Other tables, each with source and columns as above. Not built yet:
+  events: null           # visits, opens, clicks
+  subscriptions: null    # contracts with start, end and monthly revenue
+  support_tickets: null  # questions and complaints
+  surveys: null          # answers to CSAT, NPS and CES surveys
+  rewards: null          # loyalty rewards, issued and redeemed
+  customers: null        # attributes of customers
+  marketing_costs: null  # money spent to win and keep customers
+  campaigns: null        # campaigns with a control group
+
+snapshots:
+  horizon_days: 90       # churned: no order in so many days
+  gap_days: 0            # days between the cutoff and the horizon, time for a campaign to start
+  observation_days: 730  # history that features may see
+  every_days: 30         # from one training cutoff to the next
+  count: 12              # training snapshots wanted; fewer if the history is short
+  test: 1                # newest snapshots, kept out of training to test on
+  last: null             # newest cutoff; null: the last whose horizon lies inside the data
+
+population:              # the customers who are scored
+  active_within_days: 365
+  min_orders: 1
+
+label: {{kind: no_order}}
+
+features:                # see: churnkit list features
+  rfm: {{windows_days: [30, 90, 180, 365]}}
+  regularity: {{}}
+  basket: {{}}
+  purchase_model: {{kind: bg_nbd}}
+
+churn:
+  model: lightgbm
+  params: {{}}             # passed on to the model, such as: {{num_leaves: 31}}
+  calibration: auto      # kept only if it lowers log loss on a later snapshot
+  level: purchase_model  # what sets the mean of the probabilities; none: the model itself
+
+lifetime_value:
+  model: lightgbm
+  objective: auto        # auto, tweedie, hurdle_gamma or hurdle_lognormal
+  params: {{}}
+  interval: 0.8          # share of customers whose spend should lie between low and high
+  gross_margin: 1.0      # margin per unit of spend: 0.4 is 40 %
+  yearly_discount_rate: 0.0
+  level: purchase_model  # what sets the total of the predictions; none: the model itself
+
+tracking:                # MLflow
+  uri: null              # null: MLFLOW_TRACKING_URI if set, else the store in models/
+  experiment: null       # null: the name above
+  registered_model: null # null: the name above
+
+scoring:
+  as_of: null            # first instant that is not known; null: the day after the last in the data
+  risk_bands: {{medium: 0.33, high: 0.66}}
+  reasons: 3             # per customer, in words
+  output: out/{{name}}/scores.parquet
+
+report: {{output: "out/{{name}}/report.html"}}
+"""
+
+
+def starter_config(
+    name: str, source: str, columns: Mapping[str, str], *, time_zone: str = "UTC"
+) -> str:
+    """Return a commented YAML text that :func:`churnkit.config.load_config` accepts.
+
+    Parameters
+    ----------
+    name : str
+        Name of the run, such as the stem of the data file; characters that a name may not hold
+        become ``_``.
+    source : str
+        ``dataset:NAME``, or a path or glob of Parquet or CSV files.
+    columns : mapping of str to str
+        Our column names, each with the source's own; ``customer_id`` and ``ts`` are needed.
+    time_zone : str, default "UTC"
+        The business time zone, an IANA name.
+
+    Raises
+    ------
+    ConfigError
+        If the source, a column or the time zone is not allowed; all faults at once.
+
+    Examples
+    --------
+    >>> text = starter_config("shop", "orders.csv", {"customer_id": "client", "ts": "bought at"})
+    >>> print(text[text.index("  orders:") : text.index("    filter:")])
+      orders:
+        source: orders.csv
+        columns:             # our name: the name in your file
+          customer_id: client
+          ts: bought at
+          # amount:          money of the row, negative for refunds; left out, every order ...
+    """
+    lines = [f"      {dump_flow(ours)}: {dump_flow(theirs)}" for ours, theirs in columns.items()]
+    lines += [
+        f"      # {f'{ours}:':<16} {field.description}"
+        for ours, field in OrderColumns.model_fields.items()
+        if ours not in columns and not field.is_required()
+    ]
+    text = _TEMPLATE.format(
+        name=dump_flow(
+            re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+", "_", name).lstrip("_") or "churn"
+        ),
+        source=dump_flow(source),
+        columns="\n".join(lines),
+        time_zone=dump_flow(time_zone),
+    )
+    value, faults = parse_yaml(text)
+    if faults or not isinstance(value, dict):
+        msg = f"starter_config: columns must be a mapping of text to text; got {columns!r}"
+        raise ConfigError(msg)
+    Config.from_mapping(value, where="starter_config")
+    return text

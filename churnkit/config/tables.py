@@ -1,0 +1,219 @@
+"""The data section: where each input table is read from, and which of its columns mean what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from churnkit.config.keys import Says
+from churnkit.config.values import Section, SourceText, Text, TimeZone
+
+__all__ = ["Data", "OrderColumns", "Table", "TableColumns"]
+
+Column = Annotated[str, Field(min_length=1), Says("the name of a column, as text")]
+
+
+class TableColumns(Section):
+    """The columns of a table: ours as key, the source's as value."""
+
+    def mapping(self) -> dict[str, str]:
+        """Return our names with the source's names, without the columns left out."""
+        return {ours: theirs for ours, theirs in self.model_dump().items() if theirs is not None}
+
+
+Columns = TypeVar("Columns", bound=TableColumns)
+
+
+class Table(Section, Generic[Columns]):
+    """One input table."""
+
+    source: SourceText = Field(
+        description="dataset:NAME for bundled data, or a path or glob of Parquet or CSV files,"
+        " relative to the working directory"
+    )
+    columns: Columns | None = Field(
+        default=None,
+        description="our column names, each with the source's own name; null: the source already"
+        " uses ours, and all that it has are read",
+    )
+    filter: Text | None = Field(
+        default=None,
+        description="SQL predicate on the source's own columns; only rows that meet it are read",
+    )
+    query: Text | None = Field(
+        default=None,
+        description="SQL query whose rows are the table; only for postgresql:// sources",
+    )
+    table: Text | None = Field(
+        default=None, description="table to read; only for postgresql:// sources"
+    )
+
+    @property
+    def column_mapping(self) -> dict[str, str] | None:
+        """Our column names with the source's names; None: the source uses our names."""
+        return None if self.columns is None else self.columns.mapping()
+
+    @field_validator("query", "table")
+    @classmethod
+    def _needs_a_database(cls, value: str | None, info: ValidationInfo) -> str | None:
+        source = info.data.get("source", "postgresql://")
+        if value is not None and not source.startswith("postgresql://"):
+            msg = f"is only for postgresql:// sources; the source is {source!r}"
+            raise ValueError(msg)
+        return value
+
+
+class OrderColumns(TableColumns):
+    """Columns of orders, or of order lines."""
+
+    customer_id: Column = Field(description="who bought")
+    ts: Column = Field(description="when: a timestamp, a date or ISO 8601 text")
+    amount: Column | None = Field(
+        default=None,
+        description="money of the row, negative for refunds; left out, every order counts as 1.0",
+    )
+    order_id: Column | None = Field(
+        default=None, description="joins the lines of one order; left out, every row is an order"
+    )
+    product_id: Column | None = Field(default=None, description="what was bought")
+    quantity: Column | None = Field(default=None, description="how many pieces")
+    discount: Column | None = Field(
+        default=None, description="money taken off the row, in the unit of amount"
+    )
+
+
+class EventColumns(TableColumns):
+    """Columns of events: visits, clicks, opens."""
+
+    customer_id: Column = Field(description="who acted")
+    ts: Column = Field(description="when")
+    event_type: Column = Field(description="what happened: visit, email_open, cart_add, …")
+    channel: Column | None = Field(default=None, description="where: email, app, web, …")
+    campaign_id: Column | None = Field(default=None, description="the campaign that led to it")
+    session_id: Column | None = Field(default=None, description="joins the events of one visit")
+    product_id: Column | None = Field(default=None, description="the product it was about")
+    value: Column | None = Field(default=None, description="a number that belongs to the event")
+
+
+class SubscriptionColumns(TableColumns):
+    """Columns of subscriptions."""
+
+    customer_id: Column = Field(description="who subscribed")
+    started_at: Column = Field(description="first instant of the subscription")
+    ended_at: Column = Field(description="its end; null while it runs")
+    mrr: Column = Field(description="recurring revenue per month")
+    subscription_id: Column | None = Field(
+        default=None, description="joins changes of one contract"
+    )
+    plan: Column | None = Field(default=None, description="name of the plan")
+
+
+class SupportTicketColumns(TableColumns):
+    """Columns of support tickets."""
+
+    customer_id: Column = Field(description="who asked")
+    opened_at: Column = Field(description="when the ticket was opened")
+    first_response_at: Column | None = Field(default=None, description="when it was first answered")
+    resolved_at: Column | None = Field(default=None, description="when it was resolved")
+    channel: Column | None = Field(default=None, description="how: phone, email, chat, …")
+    priority: Column | None = Field(default=None, description="how urgent")
+
+
+class SurveyColumns(TableColumns):
+    """Columns of survey answers."""
+
+    customer_id: Column = Field(description="who answered")
+    ts: Column = Field(description="when")
+    survey: Column = Field(description="csat, nps or ces")
+    score: Column = Field(description="the answer")
+
+
+class RewardColumns(TableColumns):
+    """Columns of loyalty rewards."""
+
+    customer_id: Column = Field(description="who got the reward")
+    issued_at: Column = Field(description="when it was issued")
+    redeemed_at: Column | None = Field(
+        default=None, description="when it was used; null until then"
+    )
+    value: Column | None = Field(default=None, description="its worth in money")
+
+
+class CustomerColumns(TableColumns):
+    """Columns of customer attributes: the id, and any others under names of your choice."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Column]
+
+    customer_id: Column = Field(description="who")
+
+
+class MarketingCostColumns(TableColumns):
+    """Columns of marketing costs."""
+
+    ts: Column = Field(description="when the money was spent")
+    amount: Column = Field(description="how much")
+    channel: Column | None = Field(default=None, description="on which channel")
+
+
+class CampaignColumns(TableColumns):
+    """Columns of campaigns with a control group."""
+
+    customer_id: Column = Field(description="who was in the campaign")
+    ts: Column = Field(description="when")
+    treatment: Column = Field(description="treated or control")
+    outcome: Column = Field(description="what came of it")
+    cost: Column | None = Field(default=None, description="cost of the treatment")
+
+
+Orders: TypeAlias = Table[OrderColumns]
+Events: TypeAlias = Table[EventColumns]
+Subscriptions: TypeAlias = Table[SubscriptionColumns]
+SupportTickets: TypeAlias = Table[SupportTicketColumns]
+Surveys: TypeAlias = Table[SurveyColumns]
+Rewards: TypeAlias = Table[RewardColumns]
+Customers: TypeAlias = Table[CustomerColumns]
+MarketingCosts: TypeAlias = Table[MarketingCostColumns]
+Campaigns: TypeAlias = Table[CampaignColumns]
+
+
+class Data(Section):
+    """What is known about customers."""
+
+    time_zone: TimeZone = Field(
+        default="UTC",
+        description="business zone: naive times are in it, days begin at its midnight",
+    )
+    on_invalid: Literal["quarantine", "raise"] = Field(
+        default="quarantine",
+        description="rows that break the contract: quarantine counts them, sets them aside in a file"
+        " and goes on; raise stops",
+    )
+    refunds: Literal["net", "drop", "raise"] = Field(
+        default="net",
+        description="rows with a negative amount: net subtracts them, drop leaves them out, raise stops",
+    )
+    duplicates: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="rows equal in every column: keep counts each, drop counts them once",
+    )
+    orders: Orders = Field(description="the transaction history, one row per order or order line")
+    events: Events | None = Field(default=None, description="visits, opens, clicks")
+    subscriptions: Subscriptions | None = Field(
+        default=None, description="contracts with start, end and monthly revenue"
+    )
+    support_tickets: SupportTickets | None = Field(
+        default=None, description="questions and complaints"
+    )
+    surveys: Surveys | None = Field(
+        default=None, description="answers to CSAT, NPS and CES surveys"
+    )
+    rewards: Rewards | None = Field(
+        default=None, description="loyalty rewards, issued and redeemed"
+    )
+    customers: Customers | None = Field(default=None, description="attributes of customers")
+    marketing_costs: MarketingCosts | None = Field(
+        default=None, description="money spent to win and keep customers"
+    )
+    campaigns: Campaigns | None = Field(default=None, description="campaigns with a control group")

@@ -1,0 +1,245 @@
+"""Types of the values in a configuration, each with the words by which messages and docs name it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+)
+
+from churnkit.config.faults import Fault, FaultsError, shown
+from churnkit.config.keys import Says
+from churnkit.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from churnkit.config.keys import Path
+
+__all__ = [
+    "Day",
+    "Days",
+    "DaysOrNone",
+    "Features",
+    "Fraction",
+    "FrozenMapping",
+    "Instant",
+    "MemoryLimit",
+    "Name",
+    "NamedAfterRun",
+    "NonNegative",
+    "Options",
+    "PageFile",
+    "Positive",
+    "Reasons",
+    "Section",
+    "Seed",
+    "SourceText",
+    "TableFile",
+    "Text",
+    "TimeZone",
+    "Whole",
+    "freeze",
+    "thaw",
+]
+
+LONGEST_DAYS = 36_500
+
+
+class Section(BaseModel):
+    """A mapping of the configuration: frozen, no unknown keys, no number read out of text."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+class FrozenMapping(Mapping[str, Any]):
+    """A mapping that cannot change; unlike a mapping proxy it can be hashed, copied and pickled."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, Any]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def freeze(value: object) -> Any:
+    """Return a copy that cannot change: mappings read-only, lists as tuples.
+
+    Raises
+    ------
+    FaultsError
+        If anything but text, finite numbers, true, false, null, lists and mappings is inside; every
+        such place is named.
+
+    Examples
+    --------
+    >>> freeze({"windows_days": [30, 90]})
+    {'windows_days': (30, 90)}
+    """
+    faults: list[Fault] = []
+    frozen = _freeze(value, (), faults)
+    if faults:
+        raise FaultsError(*faults)
+    return frozen
+
+
+def _freeze(value: object, path: Path, faults: list[Fault]) -> Any:
+    if isinstance(value, Mapping):
+        faults.extend(
+            Fault(path, f"key {key!r} must be text; put it in quotes")
+            for key in value
+            if not isinstance(key, str)
+        )
+        return FrozenMapping({k: _freeze(v, (*path, k), faults) for k, v in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(_freeze(v, (*path, i), faults) for i, v in enumerate(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        faults.append(Fault(path, f"must be a finite number; got {value}"))
+    elif not isinstance(value, str | int | float | None):
+        rule = "must be text, a number, true, false, null, a list or a mapping"
+        faults.append(Fault(path, f"{rule}; got {shown(value)}"))
+    return value
+
+
+def thaw(value: object) -> Any:
+    """Return a plain copy, lists and dicts only, that the caller may change."""
+    if isinstance(value, Mapping):
+        return {key: thaw(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [thaw(inner) for inner in value]
+    return value
+
+
+def _options(value: object) -> Mapping[str, Any]:
+    if value is None:
+        return FrozenMapping({})
+    if not isinstance(value, Mapping):
+        msg = f"must be a mapping of options; got {shown(value)}"
+        raise ValueError(msg)  # noqa: TRY004  (pydantic collects ValueError, not TypeError)
+    return freeze(value)  # type: ignore[no-any-return]
+
+
+def _features(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, Mapping) or not value:
+        msg = f"must be a mapping of at least one feature to its options; got {shown(value)}"
+        raise ValueError(msg)
+    faults = [
+        Fault(
+            (name,), f"must be a mapping of options, or true for the defaults; got {shown(options)}"
+        )
+        for name, options in value.items()
+        if not (options is None or options is True or isinstance(options, Mapping))
+    ]
+    if faults:
+        raise FaultsError(*faults)
+    return freeze({n: {} if o is None or o is True else o for n, o in value.items()})  # type: ignore[no-any-return]
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        guess = did_you_mean(value, sorted(available_timezones()))
+        msg = f"must be an IANA time zone such as Europe/London; got {value!r}.{guess}"
+        raise ValueError(msg) from None
+    return value
+
+
+def _day(value: object) -> date | None:
+    parsed = _instant(value)
+    if isinstance(parsed, datetime):
+        msg = f"must be a date such as 2011-12-10, or null; got {shown(value)}"
+        raise ValueError(msg)  # noqa: TRY004  (pydantic collects ValueError, not TypeError)
+    return parsed
+
+
+def _instant(value: object) -> date | None:
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        if isinstance(value, str):
+            day_only = len(value) == len("2011-12-10")
+            return date.fromisoformat(value) if day_only else datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    msg = f"must be a date such as 2011-12-10, or null; got {shown(value)}"
+    raise ValueError(msg)
+
+
+def _or_name(value: object) -> object:
+    return "{name}" if value is None else value
+
+
+_iso = PlainSerializer(lambda value: value if value is None else value.isoformat())
+
+Text = Annotated[str, Field(min_length=1), Says("text")]
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+    Says("letters, digits, '_', '-' and '.', beginning with a letter or a digit"),
+]
+NamedAfterRun = Annotated[str, Field(min_length=1), BeforeValidator(_or_name), Says("text or null")]
+TimeZone = Annotated[str, AfterValidator(_time_zone), Says("an IANA time zone")]
+MemoryLimit = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)$"),
+    Says("a size such as '4GB' or '512MiB'"),
+]
+SourceText = Annotated[
+    str,
+    Field(pattern=r"^(dataset:[A-Za-z0-9_]+|postgresql://.+|.*(?i:\.parquet|\.csv|\.csv\.gz))$"),
+    Says("dataset:NAME, or a path or glob ending in .parquet, .csv or .csv.gz"),
+]
+TableFile = Annotated[
+    str, Field(pattern=r"^.*\.(parquet|csv)$"), Says("a path ending in .parquet or .csv")
+]
+PageFile = Annotated[str, Field(pattern=r"^.*\.html$"), Says("a path ending in .html")]
+
+Days = Annotated[int, Field(ge=1, le=LONGEST_DAYS), Says("a whole number from 1 to 36500")]
+DaysOrNone = Annotated[int, Field(ge=0, le=LONGEST_DAYS), Says("a whole number from 0 to 36500")]
+Whole = Annotated[int, Field(ge=1), Says("a whole number >= 1")]
+Reasons = Annotated[int, Field(ge=0, le=50), Says("a whole number from 0 to 50")]
+Seed = Annotated[int, Field(ge=0, lt=2**31), Says("a whole number from 0 to 2147483647")]
+Fraction = Annotated[float, Field(gt=0, lt=1), Says("a number above 0 and below 1")]
+Positive = Annotated[float, Field(gt=0), Says("a number above 0")]
+NonNegative = Annotated[float, Field(ge=0), Says("a number >= 0")]
+
+Day = Annotated[date | None, PlainValidator(_day), _iso, Says("a date or null")]
+Instant = Annotated[date | None, PlainValidator(_instant), _iso, Says("a date, a time or null")]
+
+Options = Annotated[
+    Mapping[str, Any], PlainValidator(_options), PlainSerializer(thaw), Says("a mapping of options")
+]
+Features = Annotated[
+    Mapping[str, Mapping[str, Any]],
+    PlainValidator(_features),
+    PlainSerializer(thaw),
+    Says("a mapping of feature names to their options"),
+]
