@@ -1,0 +1,237 @@
+"""What models share: the feature matrix, a labelled snapshot, and the contract of a learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from churnkit.errors import ModelGuardError
+from churnkit.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from churnkit.data.windows import Snapshot
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "MODELS",
+    "FeatureMatrix",
+    "FittedLearner",
+    "LabelledSnapshot",
+    "Learner",
+    "label_snapshot",
+    "stack",
+]
+
+BASE_NUMBERS = (
+    "orders",
+    "order_days",
+    "first_order_us",
+    "last_order_us",
+    "net_revenue",
+    "order_amount",
+    "horizon_orders",
+    "horizon_amount",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureMatrix:
+    """Features of customers with the names of their columns.
+
+    Parameters
+    ----------
+    names : tuple of str
+        One per column, in the order the model was trained on.
+    values : ndarray of float32, shape (n_customers, n_features)
+        NaN where a feature is not known.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, *, names: Sequence[str]) -> FeatureMatrix:
+        """Return the named columns of an Arrow table as a matrix; nulls become NaN."""
+        values = np.empty((table.num_rows, len(names)), dtype=np.float32)
+        for position, name in enumerate(names):
+            values[:, position] = table.column(name).to_numpy()
+        return cls(names=tuple(names), values=values)
+
+    def __getitem__(self, rows: NDArray[Any]) -> FeatureMatrix:
+        """Return the chosen rows (a mask or positions)."""
+        return FeatureMatrix(names=self.names, values=self.values[rows])
+
+    def require(self, names: tuple[str, ...]) -> None:
+        """Refuse a matrix whose columns are not exactly ``names`` in this order."""
+        if self.names == names:
+            return
+        missing = [n for n in names if n not in self.names]
+        extra = [n for n in self.names if n not in names]
+        parts = [f"missing: {', '.join(missing)}"] if missing else []
+        parts += [f"not known to the model: {', '.join(extra)}"] if extra else []
+        parts = parts or ["the columns are in another order than in training"]
+        msg = f"features: the columns do not fit the model; {'; '.join(parts)}"
+        raise ModelGuardError(msg)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledSnapshot:
+    """Every customer known at a cutoff, which of them are in the population, and what they did next.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        The cutoff and its intervals.
+    customer_ids : ndarray of str, shape (n_known,)
+        Sorted.
+    base : dict of str to ndarray of float64, shape (n_known,)
+        :data:`churnkit.features.build.BASE_COLUMNS` as numbers.
+    eligible : ndarray of bool, shape (n_known,)
+        In the population: active and with enough orders.
+    features : FeatureMatrix
+        Rows of the eligible customers only.
+    churned : ndarray of bool, shape (n_eligible,)
+        No qualifying order in the horizon.
+    future_spend, future_orders : ndarray of float64, shape (n_eligible,)
+        Net spend (can be negative) and orders in the horizon.
+    """
+
+    snapshot: Snapshot
+    customer_ids: NDArray[np.object_]
+    base: Mapping[str, Floats]
+    eligible: NDArray[np.bool_]
+    features: FeatureMatrix
+    churned: NDArray[np.bool_]
+    future_spend: Floats
+    future_orders: Floats
+
+    @property
+    def eligible_base(self) -> dict[str, Floats]:
+        """:attr:`base` of the eligible customers."""
+        return {name: values[self.eligible] for name, values in self.base.items()}
+
+
+def eligible_customers(
+    base: Mapping[str, Floats], snapshot: Snapshot, *, active_within_days: int, min_orders: int
+) -> NDArray[np.bool_]:
+    """Return who is in the population: enough orders, the last within ``active_within_days``."""
+    age_days = (snapshot.cutoff_us - base["last_order_us"]) / 86_400_000_000
+    known = np.isfinite(age_days)
+    recent = np.where(known, age_days, np.inf) <= active_within_days
+    return np.asarray(recent & (base["orders"] >= max(min_orders, 1)))
+
+
+def base_numbers(table: pa.Table) -> dict[str, Floats]:
+    """Return the base columns of a feature table as float64 arrays; nulls become NaN."""
+    return {
+        name: np.asarray(table.column(name).cast("double").to_numpy(), dtype=np.float64)
+        for name in BASE_NUMBERS
+    }
+
+
+def label_snapshot(
+    features: pa.Table,
+    labels: pa.Table,
+    *,
+    snapshot: Snapshot,
+    feature_names: Sequence[str],
+    active_within_days: int,
+    min_orders: int,
+) -> LabelledSnapshot:
+    """Join features and labels; customers without a label row did nothing in the horizon.
+
+    Parameters
+    ----------
+    features : pyarrow.Table
+        Base columns and features, sorted by ``customer_id``, one row per known customer.
+    labels : pyarrow.Table
+        ``customer_id``, ``future_orders``, ``future_spend``; customers not yet known are ignored.
+    snapshot : Snapshot
+        The cutoff.
+    feature_names : sequence of str
+        Columns of the matrix, in order.
+    active_within_days, min_orders : int
+        The population.
+    """
+    ids = np.asarray(features.column("customer_id").to_pylist(), dtype=object)
+    base = base_numbers(features)
+    eligible = eligible_customers(
+        base, snapshot, active_within_days=active_within_days, min_orders=min_orders
+    )
+    kept = features.filter(eligible)
+    joined = kept.select(["customer_id"]).join(labels, keys="customer_id").sort_by("customer_id")
+    orders, spend = (
+        np.nan_to_num(joined.column(name).to_numpy().astype(np.float64))
+        for name in ("future_orders", "future_spend")
+    )
+    return LabelledSnapshot(
+        snapshot=snapshot,
+        customer_ids=ids,
+        base=base,
+        eligible=eligible,
+        features=FeatureMatrix.from_arrow(kept, names=feature_names),
+        churned=orders == 0,
+        future_spend=spend,
+        future_orders=orders,
+    )
+
+
+def stack(snapshots: Sequence[LabelledSnapshot]) -> FeatureMatrix:
+    """Return the features of all snapshots, one below the other."""
+    values = np.concatenate([s.features.values for s in snapshots])
+    return FeatureMatrix(names=snapshots[0].features.names, values=values)
+
+
+class FittedLearner(Protocol):
+    """A learner that has seen data."""
+
+    feature_names: tuple[str, ...]
+    rounds: int
+
+    def predict_raw(self, features: FeatureMatrix) -> Floats:
+        """Return the additive score before the link: log-odds, log-currency or currency."""
+        ...
+
+    def predict(self, features: FeatureMatrix) -> Floats:
+        """Return the prediction on the scale of the target."""
+        ...
+
+    def contributions(self, features: FeatureMatrix) -> Floats:
+        """Return exact Shapley values, shape (n, n_features + 1); the last column is the base."""
+        ...
+
+    def to_text(self) -> str:
+        """Return the model as text that :meth:`Learner.load` reads."""
+        ...
+
+
+class Learner(Protocol):
+    """Fits one target from features."""
+
+    def fit(
+        self,
+        features: FeatureMatrix,
+        target: Floats,
+        *,
+        objective: str,
+        rounds: int,
+        validation: tuple[FeatureMatrix, Floats] | None = None,
+        alpha: float = 0.5,
+    ) -> FittedLearner:
+        """Fit ``objective``: ``binary``, ``tweedie:<power>``, ``gamma``, ``l2`` or ``quantile``."""
+        ...
+
+    def load(self, text: str) -> FittedLearner:
+        """Return the model written by :meth:`FittedLearner.to_text`."""
+        ...
+
+
+MODELS: Registry[Learner] = Registry("model")
