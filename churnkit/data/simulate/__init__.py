@@ -1,0 +1,9 @@
+"""A simulated shop with every input table and known truth, for tests, demos and benchmarks."""
+
+from __future__ import annotations
+
+from churnkit.data.simulate.scenario import SCENARIOS, Scenario
+from churnkit.data.simulate.shop import TABLES, ShopHistory, simulate_shop
+from churnkit.data.simulate.truth import Truth
+
+__all__ = ["SCENARIOS", "TABLES", "Scenario", "ShopHistory", "Truth", "simulate_shop"]
