@@ -2,13 +2,13 @@
 
 ``values``, ``tables`` and ``schema`` say what there is; ``yaml_text`` and ``reading`` take it from
 files; ``keys`` and ``faults`` turn what is wrong into sentences; ``not_built`` refuses what is still
-to come; ``starter`` and ``reference`` write files and documentation from it.
+to come; ``starter`` and ``listing`` write files and documentation from it.
 """
 
 from __future__ import annotations
 
 from churnkit.config.reading import load_config
-from churnkit.config.reference import Key, reference
+from churnkit.config.listing import Key, reference
 from churnkit.config.schema import (
     Churn,
     Config,

@@ -127,13 +127,13 @@ def _translated(line: ErrorDetails, model: type[BaseModel]) -> list[Fault]:
     if kind == "invalid_key":
         return [Fault(path[:-1], f"key {path[-1]!r} must be text; put it in quotes")]
     field = field_at(model, path)
-    if field is None:
-        return [Fault(path, f"must be a mapping; got {shown(value)}")]
     if kind == "missing":
         return [Fault(path, f"required key is missing: {field.description}")]
     rule = allowed(field.annotation, path=path, metadata=tuple(field.metadata))
     hint = ""
-    if isinstance(value, str) and "number" in rule and _is_number(value):
+    if value is None and section_of(field.annotation) is not None:
+        hint = "; leave the key out for its defaults"
+    elif isinstance(value, str) and "number" in rule and _is_number(value):
         hint = " (text; remove the quotes)"
     elif isinstance(value, str):
         hint = did_you_mean(value, choices(field.annotation, path=path))
@@ -144,8 +144,8 @@ def _translated(line: ErrorDetails, model: type[BaseModel]) -> list[Fault]:
 def _unknown_key(path: Path, model: type[BaseModel]) -> str:
     """Return the sentence for a key that does not exist, with the one that may be meant."""
     *above, key = path
-    parent = field_at(model, tuple(above)) if above else None
-    section = (section_of(parent.annotation) if parent else None) or model
+    parent = section_of(field_at(model, tuple(above)).annotation) if above else None
+    section = parent or model
     guess = did_you_mean(str(key), section.model_fields)
     if not guess:
         elsewhere = [dotted(known) for known, _ in walk(model) if known[-1] == key]

@@ -63,14 +63,15 @@ def walk(model: type[BaseModel], *, below: Path = ()) -> Iterator[tuple[Path, Fi
             yield from walk(section, below=path)
 
 
-def field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
+def field_at(model: type[BaseModel], path: Path) -> FieldInfo:
     """Return the field that holds the value at a path, or the nearest one above it."""
-    field, section = None, model
-    for step in path:
-        if section is None or step not in section.model_fields:
-            break
-        field = section.model_fields[str(step)]
-        section = section_of(field.annotation)  # type: ignore[assignment]
+    field = model.model_fields[str(path[0])]
+    for step in path[1:]:
+        section = section_of(field.annotation)
+        if section is not None:
+            # Free keys (the attributes of customers) allow what the section's first key allows.
+            first = next(iter(section.model_fields.values()))
+            field = section.model_fields.get(str(step), first)
     return field
 
 

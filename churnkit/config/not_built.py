@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["NOT_BUILT_YET", "asks_for_not_built"]
 
 NOT_BUILT_YET: dict[str, str] = {
     "engine.kind=spark": "'spark' is not built yet; use 'duckdb'",
-    "data.orders.source=postgresql://*": (
+    "data.*.source=postgresql://*": (
         "postgresql:// sources are not built yet; export the table to Parquet or CSV"
     ),
     "data.events": "this table is not built yet; leave it out",
@@ -23,7 +27,10 @@ NOT_BUILT_YET: dict[str, str] = {
     "label.kind=own_gap": "'own_gap' is not built yet; use 'no_order'",
     "label.kind=subscription_end": "'subscription_end' is not built yet; use 'no_order'",
 }
-"""``path`` (refused unless null) or ``path=pattern`` (refused where the text matches): the sentence."""
+"""``path`` (refused unless null) or ``path=pattern`` (refused where the text matches): the sentence.
+
+A ``*`` in a path stands for any one key.
+"""
 
 
 def asks_for_not_built(raw: Mapping[str, object]) -> dict[tuple[str, ...], str]:
@@ -34,13 +41,21 @@ def asks_for_not_built(raw: Mapping[str, object]) -> dict[tuple[str, ...], str]:
     >>> asks_for_not_built({"engine": {"kind": "spark"}})
     {('engine', 'kind'): "'spark' is not built yet; use 'duckdb'"}
     """
-    found = {}
+    found: dict[tuple[str, ...], str] = {}
     for entry, sentence in NOT_BUILT_YET.items():
         key, _, pattern = entry.partition("=")
-        path = tuple(key.split("."))
-        value: object = raw
-        for step in path:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if value is not None and (not pattern or fnmatchcase(str(value), pattern)):
-            found[path] = sentence
-    return found
+        for path, value in _at(raw, tuple(key.split("."))):
+            if value is not None and (not pattern or fnmatchcase(str(value), pattern)):
+                found[path] = sentence
+    # What is refused as a whole is not refused again for what is in it.
+    return {p: s for p, s in found.items() if not any(p[:n] in found for n in range(len(p)))}
+
+
+def _at(node: object, steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield every path that the steps lead to, with the value there."""
+    if not steps:
+        yield (), node
+    elif isinstance(node, Mapping):
+        for key in node if steps[0] == "*" else {steps[0]} & node.keys():
+            for path, value in _at(node[key], steps[1:]):
+                yield (key, *path), value

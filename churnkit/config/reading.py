@@ -56,7 +56,7 @@ def load_config(path: str | os.PathLike[str], *, overrides: Sequence[str] = ()) 
     60
     """
     where = str(path)
-    raw, faults = _read(FilePath(path))
+    raw, faults = _read(where)
     overridden: list[Path] = []
     for override in overrides:
         try:
@@ -66,32 +66,33 @@ def load_config(path: str | os.PathLike[str], *, overrides: Sequence[str] = ()) 
     return validated(Config, raw, where=where, overridden=overridden, already=faults)
 
 
-def _read(path: FilePath) -> tuple[dict[str, Any], list[str]]:
+def _read(where: str) -> tuple[dict[str, Any], list[str]]:
     """Return the mapping in a file, and the complete messages of faults of its keys."""
+    path = FilePath(where)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = [file.name for file in path.parent.glob("*.y*ml")]
-        msg = f"{path}: no such file.{did_you_mean(path.name, beside)}"
+        msg = f"{where}: no such file.{did_you_mean(path.name, beside)}"
         raise ConfigError(msg) from None
     except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}"
+        msg = f"{where}: cannot be read: {error.strerror}"
         raise ConfigError(msg) from error
     except UnicodeDecodeError as error:
-        msg = f"{path}: must be UTF-8 text; byte {error.start} is not"
+        msg = f"{where}: must be UTF-8 text; byte {error.start} is not"
         raise ConfigError(msg) from error
     try:
         value, faults = parse_yaml(text)
     except ValueError as error:
-        msg = f"{path}: {error}"
+        msg = f"{where}: {error}"
         raise ConfigError(msg) from None
     if value is None:
-        msg = f"{path}: the file is empty; a configuration needs at least name and data.orders"
+        msg = f"{where}: the file is empty; a configuration needs at least name and data.orders"
         raise ConfigError(msg)
     if not isinstance(value, dict):
-        msg = f"{path}: must be a mapping of keys to values; got {shown(value)}"
+        msg = f"{where}: must be a mapping of keys to values; got {shown(value)}"
         raise ConfigError(msg)
-    return value, [f"{path}: {fault}" for fault in faults]
+    return value, [f"{where}: {fault}" for fault in faults]
 
 
 def _apply(raw: dict[str, Any], override: str) -> Path:

@@ -124,13 +124,13 @@ def starter_config(
     Examples
     --------
     >>> text = starter_config("shop", "orders.csv", {"customer_id": "client", "ts": "bought at"})
-    >>> print(text[text.index("  orders:") : text.index("    filter:")])
+    >>> print(text[text.index("  orders:") : text.index("      # order_id")])
       orders:
         source: orders.csv
         columns:             # our name: the name in your file
           customer_id: client
           ts: bought at
-          # amount:          money of the row, negative for refunds; left out, every order ...
+          # amount:          money of the row, negative for refunds; without it every order ...
     """
     lines = [f"      {dump_flow(ours)}: {dump_flow(theirs)}" for ours, theirs in columns.items()]
     lines += [

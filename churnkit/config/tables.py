@@ -17,10 +17,6 @@ Column = Annotated[str, Field(min_length=1), Says("the name of a column, as text
 class TableColumns(Section):
     """The columns of a table: ours as key, the source's as value."""
 
-    def mapping(self) -> dict[str, str]:
-        """Return our names with the source's names, without the columns left out."""
-        return {ours: theirs for ours, theirs in self.model_dump().items() if theirs is not None}
-
 
 Columns = TypeVar("Columns", bound=TableColumns)
 
@@ -34,8 +30,8 @@ class Table(Section, Generic[Columns]):
     )
     columns: Columns | None = Field(
         default=None,
-        description="our column names, each with the source's own name; null: the source already"
-        " uses ours, and all that it has are read",
+        description="our column names, each with the source's own; one that is not named here is"
+        " looked for under our name",
     )
     filter: Text | None = Field(
         default=None,
@@ -50,9 +46,10 @@ class Table(Section, Generic[Columns]):
     )
 
     @property
-    def column_mapping(self) -> dict[str, str] | None:
-        """Our column names with the source's names; None: the source uses our names."""
-        return None if self.columns is None else self.columns.mapping()
+    def column_mapping(self) -> dict[str, str]:
+        """Our column names with the source's; empty where the source uses ours."""
+        given = {} if self.columns is None else self.columns.model_dump()
+        return {ours: theirs for ours, theirs in given.items() if theirs is not None}
 
     @field_validator("query", "table")
     @classmethod
@@ -71,10 +68,11 @@ class OrderColumns(TableColumns):
     ts: Column = Field(description="when: a timestamp, a date or ISO 8601 text")
     amount: Column | None = Field(
         default=None,
-        description="money of the row, negative for refunds; left out, every order counts as 1.0",
+        description="money of the row, negative for refunds; without it every order counts as 1.0",
     )
     order_id: Column | None = Field(
-        default=None, description="joins the lines of one order; left out, every row is an order"
+        default=None,
+        description="joins the lines of one order; without it a day's rows are one order",
     )
     product_id: Column | None = Field(default=None, description="what was bought")
     quantity: Column | None = Field(default=None, description="how many pieces")

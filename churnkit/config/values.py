@@ -120,12 +120,16 @@ def _freeze(value: object, path: Path, faults: list[Fault]) -> Any:
         return FrozenMapping({k: _freeze(v, (*path, k), faults) for k, v in value.items()})
     if isinstance(value, list | tuple):
         return tuple(_freeze(v, (*path, i), faults) for i, v in enumerate(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        faults.append(Fault(path, f"must be a finite number; got {value}"))
-    elif not isinstance(value, str | int | float | None):
-        rule = "must be text, a number, true, false, null, a list or a mapping"
-        faults.append(Fault(path, f"{rule}; got {shown(value)}"))
-    return value
+    if value is None or isinstance(value, bool):
+        return value
+    for plain in (str, int, float):
+        if isinstance(value, plain):
+            if isinstance(value, float) and not math.isfinite(value):
+                faults.append(Fault(path, f"must be a finite number; got {value}"))
+            return plain(value)  # a subclass, such as NumPy's float64, could not be written as YAML
+    rule = "must be text, a number, true, false, null, a list or a mapping"
+    faults.append(Fault(path, f"{rule}; got {shown(value)}"))
+    return None
 
 
 def thaw(value: object) -> Any:
@@ -137,29 +141,35 @@ def thaw(value: object) -> Any:
     return value
 
 
+def _fault(sentence: str) -> FaultsError:
+    return FaultsError(Fault((), sentence))
+
+
 def _options(value: object) -> Mapping[str, Any]:
     if value is None:
         return FrozenMapping({})
     if not isinstance(value, Mapping):
         msg = f"must be a mapping of options; got {shown(value)}"
-        raise ValueError(msg)  # noqa: TRY004  (pydantic collects ValueError, not TypeError)
-    return freeze(value)  # type: ignore[no-any-return]
+        raise _fault(msg)
+    frozen: Mapping[str, Any] = freeze(value)
+    return frozen
 
 
 def _features(value: object) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping) or not value:
         msg = f"must be a mapping of at least one feature to its options; got {shown(value)}"
-        raise ValueError(msg)
+        raise _fault(msg)
+    rule = "must be a mapping of options, or true for the defaults"
     faults = [
-        Fault(
-            (name,), f"must be a mapping of options, or true for the defaults; got {shown(options)}"
-        )
+        Fault((name,), f"{rule}; got {shown(options)}")
         for name, options in value.items()
         if not (options is None or options is True or isinstance(options, Mapping))
     ]
+    options_of = {n: {} if o is None or o is True else o for n, o in value.items()}
+    frozen: Mapping[str, Mapping[str, Any]] = _freeze(options_of, (), faults)
     if faults:
         raise FaultsError(*faults)
-    return freeze({n: {} if o is None or o is True else o for n, o in value.items()})  # type: ignore[no-any-return]
+    return frozen
 
 
 def _time_zone(value: str) -> str:
@@ -167,8 +177,9 @@ def _time_zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         guess = did_you_mean(value, sorted(available_timezones()))
-        msg = f"must be an IANA time zone such as Europe/London; got {value!r}.{guess}"
-        raise ValueError(msg) from None
+        rule = "must be an IANA time zone such as Europe/London"
+        msg = f"{rule}; got {value!r}{'.' if guess else ''}{guess}"
+        raise _fault(msg) from None
     return value
 
 
@@ -176,7 +187,7 @@ def _day(value: object) -> date | None:
     parsed = _instant(value)
     if isinstance(parsed, datetime):
         msg = f"must be a date such as 2011-12-10, or null; got {shown(value)}"
-        raise ValueError(msg)  # noqa: TRY004  (pydantic collects ValueError, not TypeError)
+        raise _fault(msg)
     return parsed
 
 
@@ -190,7 +201,7 @@ def _instant(value: object) -> date | None:
     except ValueError:
         pass
     msg = f"must be a date such as 2011-12-10, or null; got {shown(value)}"
-    raise ValueError(msg)
+    raise _fault(msg)
 
 
 def _or_name(value: object) -> object:
@@ -199,22 +210,24 @@ def _or_name(value: object) -> object:
 
 _iso = PlainSerializer(lambda value: value if value is None else value.isoformat())
 
-Text = Annotated[str, Field(min_length=1), Says("text")]
+Text = Annotated[str, Field(min_length=1), Says("non-empty text")]
 Name = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
     Says("letters, digits, '_', '-' and '.', beginning with a letter or a digit"),
 ]
-NamedAfterRun = Annotated[str, Field(min_length=1), BeforeValidator(_or_name), Says("text or null")]
+NamedAfterRun = Annotated[
+    str, Field(min_length=1), BeforeValidator(_or_name), Says("non-empty text or null")
+]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Says("an IANA time zone")]
 MemoryLimit = Annotated[
     str,
-    Field(pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)$"),
+    Field(pattern=r"^(?i)[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)$"),
     Says("a size such as '4GB' or '512MiB'"),
 ]
 SourceText = Annotated[
     str,
-    Field(pattern=r"^(dataset:[A-Za-z0-9_]+|postgresql://.+|.*(?i:\.parquet|\.csv|\.csv\.gz))$"),
+    Field(pattern=r"^(dataset:[A-Za-z0-9_]+|postgresql://.+|.*\.(parquet|csv|csv\.gz))$"),
     Says("dataset:NAME, or a path or glob ending in .parquet, .csv or .csv.gz"),
 ]
 TableFile = Annotated[

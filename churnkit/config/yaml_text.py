@@ -1,4 +1,4 @@
-"""YAML in and out by the rules of YAML 1.2, with duplicate keys and aliases refused by line.
+"""YAML in and out by the rules of YAML 1.2, with duplicate keys, aliases and tags refused by line.
 
 PyYAML follows YAML 1.1, in which ``no`` is false, ``010`` is eight, ``12:30`` is 750 and ``1e-3`` is
 text. A configuration follows the core schema of YAML 1.2 instead, where each is what it looks like.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["dump_flow", "dump_yaml", "parse_yaml"]
 
 _TAG = "tag:yaml.org,2002:"
+_ODD_BREAK = re.compile("[\r\x85\u2028\u2029]")
 _CORE_SCHEMA = {
     "null": (re.compile(r"^(~|null|Null|NULL|)$"), "~nN\0"),
     "bool": (re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), "tTfF"),
@@ -51,19 +52,14 @@ class _Loader(yaml.SafeLoader):
         self.faults: list[str] = []
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # not in the stubs
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not supported; write the value out", mark
-            )
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # not in the stubs
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+            rule = "aliases (*name) and tags (!name) are not supported; write the value out"
+            raise yaml.composer.ComposerError(None, None, rule, event.start_mark)
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return the mapping; a key given twice keeps its first value and is noted as a fault."""
-        if not isinstance(node, yaml.MappingNode):
-            raise yaml.constructor.ConstructorError(
-                None, None, "expected a mapping", node.start_mark
-            )
         found: dict[Hashable, Any] = {}
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -104,7 +100,14 @@ class _Dumper(yaml.SafeDumper):
         del data
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Escape the line breaks that YAML would read back as other ones."""
+        return self.represent_scalar(
+            _TAG + "str", text, style='"' if _ODD_BREAK.search(text) else None
+        )
 
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.yaml_implicit_resolvers = {
     first: [*_resolvers().get(first, []), *yaml.SafeDumper.yaml_implicit_resolvers.get(first, [])]
     for first in {*_resolvers(), *yaml.SafeDumper.yaml_implicit_resolvers}
