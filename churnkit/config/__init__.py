@@ -7,8 +7,8 @@ to come; ``starter`` and ``listing`` write files and documentation from it.
 
 from __future__ import annotations
 
-from churnkit.config.reading import load_config
 from churnkit.config.listing import Key, reference
+from churnkit.config.reading import load_config
 from churnkit.config.schema import (
     Churn,
     Config,
