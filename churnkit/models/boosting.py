@@ -135,7 +135,8 @@ class LightGBM:
         train = lightgbm.Dataset(
             features.values, label=target, feature_name=names, params={"verbosity": -1}
         )
-        watched, callbacks = [], []
+        watched: list[Any] = []
+        callbacks: list[Any] = []
         if validation is not None:
             watched = [train.create_valid(validation[0].values, label=validation[1])]
             callbacks = [lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False)]

@@ -1,0 +1,216 @@
+"""Trains as of a cutoff and compares the models and every baseline on what then happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.evaluation.predictive import churn_metrics, spend_metrics
+from churnkit.features.build import build_features
+from churnkit.models.base import label_snapshot
+from churnkit.models.baselines import BASELINES
+from churnkit.models.purchase import forecast_purchases
+from churnkit.models.training import fit_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from churnkit.data.windows import Snapshot, SnapshotPlan
+    from churnkit.features.build import FeatureBuilder, History
+    from churnkit.labels import Label
+    from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.training import Models, ModelSettings, Predictions
+
+__all__ = [
+    "Backtest",
+    "SnapshotLoader",
+    "SnapshotResult",
+    "backtest",
+    "evaluate_snapshot",
+    "predict_snapshot",
+]
+
+Metrics = dict[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SnapshotLoader:
+    """Makes labelled snapshots of one history, each once.
+
+    Parameters
+    ----------
+    history : History
+    builders : sequence of FeatureBuilder
+    label : Label
+    active_within_days, min_orders : int
+        The population.
+    progress : callable, optional
+        Told the cutoff that is being built.
+    """
+
+    history: History
+    builders: Sequence[FeatureBuilder]
+    label: Label
+    active_within_days: int
+    min_orders: int
+    progress: Callable[[str], None] = field(default=lambda _: None)
+    _made: dict[Snapshot, LabelledSnapshot] = field(default_factory=dict, init=False)
+
+    def __call__(self, snapshot: Snapshot) -> LabelledSnapshot:
+        """Return the features and labels of a snapshot."""
+        if snapshot not in self._made:
+            self.progress(f"features and labels at {snapshot.cutoff}")
+            table = build_features(self.history, snapshot, builders=self.builders)
+            labels = self.label.build(self.history.tables["orders"], snapshot)
+            self._made[snapshot] = label_snapshot(
+                table.to_arrow(),
+                self.history.engine.collect(labels),
+                snapshot=snapshot,
+                feature_names=table.feature_names,
+                active_within_days=self.active_within_days,
+                min_orders=self.min_orders,
+            )
+        return self._made[snapshot]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotResult:
+    """Metrics of the model and the baselines at one test cutoff.
+
+    Attributes
+    ----------
+    cutoff : str
+        ISO date.
+    horizon_days, customers, train_rows : int
+        The horizon, the population at the cutoff, and the rows the model was trained on.
+    models : dict of str to dict
+        ``model`` and baseline names → metric names → values. Baselines that could not be fitted
+        are absent.
+    """
+
+    cutoff: str
+    horizon_days: int
+    customers: int
+    train_rows: int
+    models: dict[str, Metrics]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "cutoff": self.cutoff,
+            "horizon_days": self.horizon_days,
+            "customers": self.customers,
+            "train_rows": self.train_rows,
+            "models": self.models,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backtest:
+    """Results of a rolling-origin test."""
+
+    name: str
+    snapshots: tuple[SnapshotResult, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON: ``{"name", "snapshots": [...]}``."""
+        return {"name": self.name, "snapshots": [s.to_dict() for s in self.snapshots]}
+
+    def mean(self) -> dict[str, Metrics]:
+        """Return each model's metrics averaged over the cutoffs; None where any is undefined."""
+        names = list(dict.fromkeys(n for s in self.snapshots for n in s.models))
+        return {
+            name: self._mean_of([s.models.get(name, {}) for s in self.snapshots]) for name in names
+        }
+
+    def to_pandas(self) -> Any:
+        """Return one row per cutoff and model, one column per metric."""
+        import pandas as pd
+
+        rows = [
+            {"cutoff": s.cutoff, "model": name, "customers": s.customers, **metrics}
+            for s in self.snapshots
+            for name, metrics in s.models.items()
+        ]
+        return pd.DataFrame(rows)
+
+    @staticmethod
+    def _mean_of(rows: Sequence[Metrics]) -> Metrics:
+        keys = list(dict.fromkeys(key for row in rows for key in row))
+        means: Metrics = {}
+        for key in keys:
+            values = [row.get(key) for row in rows]
+            known = [v for v in values if v is not None]
+            means[key] = float(np.mean(known)) if len(known) == len(values) else None
+        return means
+
+
+def predict_snapshot(models: Models, test: LabelledSnapshot) -> Predictions:
+    """Return the models' predictions for the population of a snapshot."""
+    forecast = forecast_purchases(test.base, test.snapshot, kind=models.settings.purchase_kind)
+    ours = None if forecast is None else forecast[test.eligible]
+    return models.predict(test.features, forecast=ours)
+
+
+def evaluate_snapshot(
+    models: Models, train: Sequence[LabelledSnapshot], test: LabelledSnapshot
+) -> SnapshotResult:
+    """Return the metrics of fitted models and of every baseline at one test cutoff."""
+    predicted = predict_snapshot(models, test)
+    results = {
+        "model": {
+            **churn_metrics(test.churned, predicted.churn_probability),
+            **spend_metrics(
+                test.future_spend,
+                predicted.expected_spend,
+                low=predicted.expected_spend_low,
+                high=predicted.expected_spend_high,
+            ),
+        }
+    }
+    for name in BASELINES.names():
+        baseline = BASELINES[name]().predict(train, test)
+        if baseline is not None:
+            results[name] = {
+                **churn_metrics(test.churned, baseline.churn_probability),
+                **spend_metrics(test.future_spend, baseline.expected_spend),
+            }
+    return SnapshotResult(
+        cutoff=str(test.snapshot.cutoff),
+        horizon_days=test.snapshot.horizon_days,
+        customers=len(test.churned),
+        train_rows=sum(len(s.churned) for s in train),
+        models=results,
+    )
+
+
+def backtest(
+    plans: Sequence[SnapshotPlan],
+    *,
+    name: str,
+    load: SnapshotLoader,
+    settings: ModelSettings,
+) -> Backtest:
+    """Train as of each test cutoff and test there.
+
+    Parameters
+    ----------
+    plans : sequence of SnapshotPlan
+        One per origin, each with one test snapshot.
+    name : str
+        Of the run.
+    load : SnapshotLoader
+        Makes the snapshots.
+    settings : ModelSettings
+        What to fit at every origin.
+    """
+    results = []
+    for plan in plans:
+        train = [load(s) for s in plan.train]
+        test = load(plan.test[-1])
+        load.progress(f"training for the test at {test.snapshot.cutoff}")
+        models, _ = fit_models(train, settings=settings, judge=spend_metrics)
+        results.append(evaluate_snapshot(models, train, test))
+    return Backtest(name=name, snapshots=tuple(results))

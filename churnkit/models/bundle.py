@@ -1,0 +1,217 @@
+"""A fitted model as a folder of text: everything that scoring needs, and no code in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import ModelGuardError
+from churnkit.models.base import MODELS
+from churnkit.models.calibration import load_calibrator
+from churnkit.models.churn import ChurnModel
+from churnkit.models.lifetime_value import SpendInterval, SpendModel
+from churnkit.models.training import Models, ModelSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FORMAT", "Bundle", "load_bundle", "save_bundle"]
+
+FORMAT = 1
+DOCUMENT = "bundle.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bundle:
+    """What was trained, on what, and how to score with it.
+
+    Attributes
+    ----------
+    name, version : str
+        Of the model.
+    created_at : str
+        ISO 8601, UTC.
+    models : Models
+        The fitted models.
+    features : mapping of str to mapping
+        Builder name → options, in order.
+    feature_names : tuple of str
+        Columns of the matrix.
+    data : mapping
+        How the history was read: ``time_zone``, ``refunds``, ``duplicates``, ``columns`` of orders.
+    snapshot : mapping
+        ``observation_days``, ``horizon_days``, ``gap_days``.
+    population : mapping
+        ``active_within_days``, ``min_orders``.
+    value : mapping
+        ``gross_margin``, ``yearly_discount_rate``.
+    typical : mapping of str to float or None
+        Median of each feature among training customers who stayed: what reasons compare with.
+    distribution : mapping
+        By feature, the bin edges and shares in training, for drift (PSI).
+    metrics : mapping
+        By test cutoff: metrics of the model and the baselines.
+    notes : mapping
+        What training chose.
+    provenance : mapping
+        Configuration hash, fingerprints of the inputs, versions.
+    """
+
+    name: str
+    version: str
+    created_at: str
+    models: Models
+    features: Mapping[str, Mapping[str, Any]]
+    feature_names: tuple[str, ...]
+    data: Mapping[str, Any]
+    snapshot: Mapping[str, int]
+    population: Mapping[str, int]
+    value: Mapping[str, float]
+    typical: Mapping[str, float | None] = field(default_factory=dict)
+    distribution: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+PLAIN = (
+    "name",
+    "version",
+    "created_at",
+    "features",
+    "data",
+    "snapshot",
+    "population",
+    "value",
+    "typical",
+    "distribution",
+    "metrics",
+    "notes",
+    "provenance",
+)
+
+
+def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
+    """Write a bundle; the folder appears whole or not at all, and an older one is replaced.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    folder : path
+        ``bundle.json`` and one LightGBM text file per learner are written into it.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+    """
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    models = bundle.models
+    texts = {"churn": models.churn.learner, "spend": models.spend.learner}
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        **{name: _plain(getattr(bundle, name)) for name in PLAIN},
+        "feature_names": list(bundle.feature_names),
+        "models": {
+            "settings": _plain(asdict(models.settings)),
+            "calibration": models.churn.calibrator.to_dict(),
+            "spend": {"objective": models.spend.objective, "smearing": models.spend.smearing},
+            "interval": None,
+        },
+    }
+    if models.interval is not None:
+        texts |= {"spend_low": models.interval.low, "spend_high": models.interval.high}
+        document["models"]["interval"] = {
+            "edges": list(models.interval.edges),
+            "widen": list(models.interval.widen),
+            "coverage": models.interval.coverage,
+        }
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        staging.chmod(0o755)
+        for name, learner in texts.items():
+            (staging / f"{name}.lightgbm.txt").write_text(learner.to_text(), encoding="utf-8")
+        text = json.dumps(document, indent=1, allow_nan=False)
+        (staging / DOCUMENT).write_text(text + "\n", encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(staging, target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return target
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Read a bundle written by :func:`save_bundle`; nothing in it is executed.
+
+    Raises
+    ------
+    ModelGuardError
+        If the folder holds no bundle, one of another format, or one that is incomplete.
+    """
+    source = Path(folder)
+    path = source / DOCUMENT
+    if not path.is_file():
+        msg = f"{source}: no model bundle there ({DOCUMENT} is missing)"
+        raise ModelGuardError(msg)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        msg = f"{path}: not a model bundle; {error}"
+        raise ModelGuardError(msg) from error
+    if document.get("format") != FORMAT:
+        msg = (
+            f"{path}: bundle format must be {FORMAT}; got {document.get('format')!r}."
+            " Train again with this version of churnkit."
+        )
+        raise ModelGuardError(msg)
+    stored = document["models"]
+    settings = ModelSettings(**stored["settings"])
+    churn_learner = MODELS[settings.churn_model]()
+    spend_learner = MODELS[settings.spend_model]()
+    interval = None
+    if stored["interval"] is not None:
+        interval = SpendInterval(
+            low=spend_learner.load(_text(source, "spend_low")),
+            high=spend_learner.load(_text(source, "spend_high")),
+            edges=tuple(stored["interval"]["edges"]),
+            widen=tuple(stored["interval"]["widen"]),
+            coverage=stored["interval"]["coverage"],
+        )
+    models = Models(
+        churn=ChurnModel(
+            learner=churn_learner.load(_text(source, "churn")),
+            calibrator=load_calibrator(stored["calibration"]),
+        ),
+        spend=SpendModel(learner=spend_learner.load(_text(source, "spend")), **stored["spend"]),
+        interval=interval,
+        settings=settings,
+    )
+    plain = {name: document[name] for name in PLAIN}
+    return Bundle(models=models, feature_names=tuple(document["feature_names"]), **plain)
+
+
+def _text(folder: Path, name: str) -> str:
+    path = folder / f"{name}.lightgbm.txt"
+    if not path.is_file():
+        msg = f"{folder}: the model bundle is incomplete ({path.name} is missing)"
+        raise ModelGuardError(msg)
+    return path.read_text(encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Return nested mappings and sequences as dicts and lists, NaN as None, for JSON."""
+    if hasattr(value, "items"):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and value != value:
+        return None
+    return value

@@ -1,0 +1,247 @@
+"""Maps that make probabilities mean what they say, and the shift that sets their level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from churnkit.errors import ParameterError
+from churnkit.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "CALIBRATORS",
+    "BetaCalibrator",
+    "Calibrator",
+    "IsotonicCalibrator",
+    "NoCalibrator",
+    "choose_calibrator",
+    "level_shift",
+    "load_calibrator",
+    "sigmoid",
+]
+
+EDGE = 1e-9
+
+
+class Calibrator(Protocol):
+    """A monotone map of log-odds."""
+
+    @property
+    def kind(self) -> str:
+        """Name under which it is registered."""
+        ...
+
+    def log_odds(self, log_odds: Floats) -> Floats:
+        """Return calibrated log-odds."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        ...
+
+
+CALIBRATORS: Registry[Any] = Registry("calibration")
+
+
+def sigmoid(log_odds: Floats) -> Floats:
+    """Return the probability of log-odds, without overflow."""
+    from scipy.special import expit
+
+    return np.asarray(expit(log_odds), dtype=np.float64)
+
+
+def logit(probability: Floats) -> Floats:
+    """Return the log-odds of a probability, kept off 0 and 1 by 1e-9."""
+    clipped = np.clip(probability, EDGE, 1.0 - EDGE)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
+
+
+@CALIBRATORS.register("none")
+@dataclass(frozen=True, kw_only=True)
+class NoCalibrator:
+    """Leaves the log-odds as they are."""
+
+    kind: str = "none"
+
+    @classmethod
+    def fit(cls, log_odds: Floats, churned: NDArray[np.bool_]) -> NoCalibrator:  # noqa: ARG003
+        """Return the identity."""
+        return cls()
+
+    def log_odds(self, log_odds: Floats) -> Floats:
+        """Return the log-odds unchanged."""
+        return log_odds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"kind": self.kind}
+
+
+@CALIBRATORS.register("beta")
+@dataclass(frozen=True, kw_only=True)
+class BetaCalibrator:
+    """Beta calibration: log-odds = a·ln p − b·ln(1 − p) + c with a, b >= 0 [1]_.
+
+    References
+    ----------
+    .. [1] M. Kull, T. M. Silva Filho, P. Flach (2017), "Beta calibration: a well-founded and easily
+       implemented improvement on logistic calibration for binary classifiers", AISTATS, PMLR 54.
+    """
+
+    a: float
+    b: float
+    c: float
+    kind: str = "beta"
+
+    @classmethod
+    def fit(cls, log_odds: Floats, churned: NDArray[np.bool_]) -> BetaCalibrator:
+        """Fit the three parameters by maximum likelihood, a and b not negative."""
+        from scipy.optimize import minimize
+        from scipy.special import log_expit
+
+        log_p, log_q = np.asarray(log_expit(log_odds)), np.asarray(log_expit(-log_odds))
+        design = np.column_stack([log_p, -log_q, np.ones_like(log_p)])
+
+        def loss(theta: Floats) -> tuple[float, Floats]:
+            z = design @ theta
+            value = -np.mean(np.where(churned, log_expit(z), log_expit(-z)))
+            return float(value), np.asarray(design.T @ (sigmoid(z) - churned) / len(z))
+
+        bounds = [(0.0, None), (0.0, None), (None, None)]
+        found = minimize(
+            loss, np.array([1.0, 1.0, 0.0]), jac=True, bounds=bounds, method="L-BFGS-B"
+        )
+        a, b, c = (float(v) for v in found.x)
+        return cls(a=a, b=b, c=c)
+
+    def log_odds(self, log_odds: Floats) -> Floats:
+        """Return calibrated log-odds."""
+        from scipy.special import log_expit
+
+        return np.asarray(self.a * log_expit(log_odds) - self.b * log_expit(-log_odds) + self.c)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"kind": self.kind, "a": self.a, "b": self.b, "c": self.c}
+
+
+@CALIBRATORS.register("isotonic")
+@dataclass(frozen=True, kw_only=True)
+class IsotonicCalibrator:
+    """A rising step curve through the observed rates, linear between its points."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    kind: str = "isotonic"
+
+    @classmethod
+    def fit(cls, log_odds: Floats, churned: NDArray[np.bool_]) -> IsotonicCalibrator:
+        """Fit the curve; rates are kept off 0 and 1 by half a customer of the whole sample."""
+        from sklearn.isotonic import IsotonicRegression
+
+        half = 0.5 / len(log_odds)
+        curve = IsotonicRegression(y_min=half, y_max=1.0 - half, out_of_bounds="clip")
+        curve.fit(log_odds, churned.astype(np.float64))
+        return cls(
+            x=tuple(float(v) for v in curve.X_thresholds_),
+            y=tuple(float(v) for v in curve.y_thresholds_),
+        )
+
+    def log_odds(self, log_odds: Floats) -> Floats:
+        """Return calibrated log-odds."""
+        return logit(np.interp(log_odds, self.x, self.y))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"kind": self.kind, "x": list(self.x), "y": list(self.y)}
+
+
+def load_calibrator(stored: Mapping[str, Any]) -> Calibrator:
+    """Return the calibrator written by ``to_dict``."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k != "kind"}
+    loaded: Calibrator = CALIBRATORS[stored["kind"]](**values)
+    return loaded
+
+
+def choose_calibrator(
+    wanted: str, *, log_odds: Floats, churned: NDArray[np.bool_], seed: int
+) -> tuple[Calibrator, dict[str, float]]:
+    """Fit a calibrator on a later snapshot, and keep it only where it lowers log loss there.
+
+    Parameters
+    ----------
+    wanted : str
+        A registered name, or ``"auto"`` to compare all of them.
+    log_odds : ndarray of float64, shape (n,)
+        Of customers that were not used for fitting.
+    churned : ndarray of bool, shape (n,)
+        What they did.
+    seed : int
+        Of the split into five folds, on which each calibrator is judged out of sample.
+
+    Returns
+    -------
+    calibrator : Calibrator
+        Fitted on all n customers.
+    losses : dict of str to float
+        Log loss of each candidate out of fold.
+    """
+    if wanted != "auto":
+        return CALIBRATORS[wanted].fit(log_odds, churned), {}  # type: ignore[attr-defined]
+    if churned.all() or not churned.any():
+        return NoCalibrator(), {}
+    fold = np.random.default_rng(seed).integers(0, 5, len(log_odds))
+    losses = {}
+    for name in CALIBRATORS.names():
+        out_of_fold = np.empty_like(log_odds)
+        for k in range(5):
+            inside, outside = fold != k, fold == k
+            fitted = CALIBRATORS[name].fit(log_odds[inside], churned[inside])  # type: ignore[attr-defined]
+            out_of_fold[outside] = fitted.log_odds(log_odds[outside])
+        losses[name] = log_loss_of(out_of_fold, churned)
+    best = min(losses, key=lambda name: (losses[name], name != "none"))
+    # A gain smaller than a thousandth does not survive the months between the snapshots.
+    if losses["none"] - losses[best] < 1e-3 * losses["none"]:
+        best = "none"
+    return CALIBRATORS[best].fit(log_odds, churned), losses  # type: ignore[attr-defined]
+
+
+def log_loss_of(log_odds: Floats, churned: NDArray[np.bool_]) -> float:
+    """Return the mean negative log-likelihood of log-odds."""
+    from scipy.special import log_expit
+
+    return float(-np.mean(np.where(churned, log_expit(log_odds), log_expit(-log_odds))))
+
+
+def level_shift(log_odds: Floats, *, target_mean: float) -> float:
+    """Return the constant that makes the mean probability of ``log_odds + constant`` the target.
+
+    Parameters
+    ----------
+    log_odds : ndarray of float64, shape (n,)
+        Predictions.
+    target_mean : float
+        Between 0 and 1, both excluded.
+
+    Examples
+    --------
+    >>> shift = level_shift(np.zeros(4), target_mean=0.75)
+    >>> bool(np.isclose(sigmoid(np.zeros(4) + shift).mean(), 0.75))
+    True
+    """
+    if not 0.0 < target_mean < 1.0:
+        msg = f"level: target_mean must lie strictly between 0 and 1; got {target_mean!r}"
+        raise ParameterError(msg)
+    from scipy.optimize import brentq
+
+    reach = float(np.max(np.abs(log_odds))) + 40.0
+    return float(brentq(lambda c: float(sigmoid(log_odds + c).mean()) - target_mean, -reach, reach))
