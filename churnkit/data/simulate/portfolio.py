@@ -130,7 +130,7 @@ def draw_portfolio(
     """Draw customers: when they join, how often and for how much they buy, and how they live."""
     chain = Chain.of(scenario)
     channel, join_day, first_code = _arrivals(
-        scenario, chain, customers=customers, days=days, rng=rng
+        scenario, chain, customers=customers, start=start, days=days, rng=rng
     )
     rate = np.full(customers, scenario.orders_per_year / 365.25)
     if scenario.rate_cv:
@@ -154,7 +154,13 @@ def draw_portfolio(
 
 
 def _arrivals(
-    scenario: Scenario, chain: Chain, *, customers: int, days: int, rng: np.random.Generator
+    scenario: Scenario,
+    chain: Chain,
+    *,
+    customers: int,
+    start: date,
+    days: int,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int8]]:
     """Return acquisition channel, day of joining and first code of every customer."""
     share = np.array([channel.share for channel in ACQUISITION.values()])
@@ -163,6 +169,7 @@ def _arrivals(
     else:
         before = chain.alive_per_joiner() * share[:, None]
         joins = (1.0 + scenario.growth_per_year) ** (np.arange(days) / 365.25)
+        joins *= season_factors(scenario, start=start, first=0, last=days)
     # One draw decides between all ways to be a customer: channel x (code on day 0, or day of joining).
     weight = np.concatenate([before, share[:, None] * joins], axis=1)
     drawn = _choose(np.cumsum(weight) / weight.sum(), rng.random(customers))

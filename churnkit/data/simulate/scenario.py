@@ -51,9 +51,10 @@ class Scenario:
     drifting_orders : float
         Order rate while drifting, as a share of the engaged rate.
     growth_per_year : float
-        New customers per day grow by this share a year; 0 keeps the portfolio stationary.
+        New customers per day grow by this share a year, beside the season; 0 keeps the portfolio
+        stationary.
     season_amplitude : float
-        Yearly cosine on the order rate: its peak is ``1 + season_amplitude`` times the mean.
+        Yearly cosine on order rate and new customers: its peak is ``1 + season_amplitude`` times the mean.
     season_peak_day : int
         Day of the year at the peak.
     burst_days, lull_days : float

@@ -66,11 +66,8 @@ class ShopHistory:
     end: date
 
     def to_pandas(self) -> dict[str, pd.DataFrame]:
-        """Return the tables as pandas frames; whole numbers are ``Int64``, nulls and all."""
-        import pandas as pd
-
-        whole = {pa.int64(): pd.Int64Dtype()}.get
-        return {name: table.to_pandas(types_mapper=whole) for name, table in self.tables.items()}
+        """Return the tables as pandas frames; whole numbers with nulls are ``Int64``."""
+        return {name: _frame(table) for name, table in self.tables.items()}
 
     def write(self, folder: str | Path) -> dict[str, Path]:
         """Write each table as ``<folder>/<name>.parquet`` and return the paths.
@@ -86,6 +83,17 @@ class ShopHistory:
         for name, path in paths.items():
             pq.write_table(self.tables[name], path, compression="zstd")
         return paths
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    """Return a table in pandas without turning identifiers into floats."""
+    with_nulls = [
+        column.name
+        for column in table.schema
+        if pa.types.is_integer(column.type) and table[column.name].null_count
+    ]
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype(dict.fromkeys(with_nulls, "Int64"))
 
 
 def simulate_shop(
