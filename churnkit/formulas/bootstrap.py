@@ -65,7 +65,8 @@ def bootstrap_ratio_interval(
 
     def ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         safe = np.where(sums[:, 1] > 0.0, sums[:, 1], np.nan)
-        return np.asarray(sums[:, 0] / safe)
+        with np.errstate(over="ignore"):  # infinite: no interval, as for a denominator of zero
+            return np.asarray(sums[:, 0] / safe)
 
     table = np.column_stack([above, below])
     return bootstrap_interval(table, ratio, level=level, seed=seed, resamples=resamples)
