@@ -8,7 +8,10 @@ there are.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
@@ -16,6 +19,7 @@ import narwhals as nw
 from churnkit.data.orders import known_at
 from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ConfigError, DataError
+from churnkit.features.phrases import Phrase
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -38,8 +42,12 @@ __all__ = [
     "Known",
     "Phrase",
     "build_features",
+    "ratio",
     "sum_if",
+    "unknown",
 ]
+
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +77,46 @@ class History:
         }
         age_days = (nw.lit(end) - nw.col("ts_us")) / US_PER_DAY
         cut = {name: table.with_columns(age_days=age_days) for name, table in cut.items()}
-        return Known(tables=cut, snapshot=snapshot, engine=self.engine)
+        return Known(
+            tables=cut, snapshot=snapshot, engine=self.engine, first_day=self._first_order_day
+        )
+
+    @cached_property
+    def _first_order_day(self) -> int | None:
+        """Business day of the oldest row of orders, days since 1970; None without rows."""
+        oldest = self.tables["orders"].select(nw.col("day").min())
+        found = self.engine.collect(oldest).to_pylist()[0]["day"]
+        return None if found is None else int(found)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The tables of a history cut at a snapshot's cutoff, each with ``age_days`` before it (> 0)."""
+    """The tables of a history cut at a snapshot's cutoff, each with ``age_days`` before it (> 0).
+
+    Attributes
+    ----------
+    first_day : int or None
+        Business day of the oldest row of orders that the history has, days since 1970.
+    """
 
     tables: Mapping[str, nw.LazyFrame[Any]]
     snapshot: Snapshot
     engine: Engine
+    first_day: int | None = None
+
+    @property
+    def cutoff_day(self) -> int:
+        """The cutoff as ``day`` counts: days since 1970. The last ``d`` days: ``day >= this - d``."""
+        return (self.snapshot.cutoff - EPOCH).days
+
+    def reaches_back(self, days: int) -> bool:
+        """Return whether the last ``days`` days were observed in full.
+
+        A comparison with a time before the first order of the history, or before the observation
+        interval, would take "not recorded" for "did not buy".
+        """
+        recorded = self.first_day is not None and self.first_day <= self.cutoff_day - days
+        return recorded and days <= self.snapshot.observation_days
 
     def __getitem__(self, name: str) -> nw.LazyFrame[Any]:
         """Return a table, or say that the data has none of this name."""
@@ -97,12 +135,15 @@ class Aggregation:
     rows : narwhals.LazyFrame
         Rows with ``customer_id``. Builders that pass the same table object share one group-by.
     aggregates : mapping of str to narwhals.Expr
-        Column name → aggregate over a customer's rows. A name may be a feature's.
+        Column name → aggregate over a customer's rows. A name may be a feature's; one that is not
+        begins with ``_`` and the builder's name. Values are Float64 unless they are a time or a day.
     features : mapping of str to narwhals.Expr
-        Feature name → expression over aggregates, computed after the group-by.
+        Feature name → expression over aggregates of the same rows, and over
+        :data:`BASE_COLUMNS` where those rows are the orders; computed after the group-by.
     finish : callable, optional
-        Takes Arrow rows with ``customer_id`` and all columns, returns arrays by feature name: for
-        what no query engine can compute. It sees one batch at a time and must not depend on it.
+        Takes Arrow rows with :data:`BASE_COLUMNS`, the engine's features and this plan's
+        aggregates, and returns arrays by feature name, NaN for null: for what no query engine can
+        compute. It sees one batch at a time and must not depend on it.
     """
 
     rows: nw.LazyFrame[Any]
@@ -111,55 +152,17 @@ class Aggregation:
     finish: Callable[[pa.Table], Mapping[str, NDArray[np.float64]]] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phrase:
-    """How a feature is said to people.
-
-    Parameters
-    ----------
-    text : str
-        With ``{value}`` and optionally ``{typical}``: ``"no order for {value} days"``.
-    decimals : int, default 0
-        How many decimals the value is shown with.
-    percent : bool, default False
-        Show a share as a percentage.
-    """
-
-    text: str
-    decimals: int = 0
-    percent: bool = False
-
-    def say(self, value: float | None, *, typical: float | None = None) -> str:
-        """Return the phrase for a value, with the typical value in brackets where it is known.
-
-        Examples
-        --------
-        >>> Phrase(text="no order for {value} days").say(143.2, typical=31.0)
-        'no order for 143 days (customers who stay: 31)'
-        """
-        words = self.text.format(value=self._number(value))
-        if "{value}" not in self.text or typical is None or typical != typical:
-            return words
-        return f"{words} (customers who stay: {self._number(typical)})"
-
-    def _number(self, value: float | None) -> str:
-        if value is None or value != value:
-            return "unknown"
-        scaled = value * 100 if self.percent else value
-        return f"{scaled:,.{self.decimals}f}" + (" %" if self.percent else "")
-
-
 class FeatureBuilder(Protocol):
     """Declares features of customers from tables that end at a cutoff."""
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables that :meth:`build` reads."""
+        """Names of the tables that :meth:`build` cannot do without."""
         ...
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Columns that the builder adds, in order, known before any data is read."""
+        """Features in order, known before any data is read; :data:`BASE_COLUMNS` may be among them."""
         ...
 
     @property
@@ -181,6 +184,16 @@ def sum_if(condition: nw.Expr, value: nw.Expr | float = 1.0) -> nw.Expr:
     return nw.when(condition).then(amount).otherwise(nw.lit(0.0)).sum()
 
 
+def ratio(numerator: nw.Expr, denominator: nw.Expr) -> nw.Expr:
+    """Return the quotient where the denominator is positive, null elsewhere."""
+    return nw.when(denominator > 0).then(numerator / denominator)
+
+
+def unknown(*names: str) -> dict[str, nw.Expr]:
+    """Return features that are null for everybody: what the data cannot say at this cutoff."""
+    return {name: nw.lit(None).cast(nw.Float64) for name in names}
+
+
 BASE_COLUMNS = (
     "customer_id",
     "orders",
@@ -194,10 +207,10 @@ BASE_COLUMNS = (
 )
 
 
-def _base(snapshot: Snapshot) -> dict[str, nw.Expr]:
+def _base(known: Known) -> dict[str, nw.Expr]:
     """Return what the population, the purchase models and the formulas need of every customer."""
     is_day = nw.col("is_order_day") == 1
-    is_recent = nw.col("age_days") <= snapshot.horizon_days
+    is_recent = nw.col("day") >= known.cutoff_day - known.snapshot.horizon_days
     return {
         "orders": nw.col("is_order").cast(nw.Float64).sum(),
         "order_days": nw.col("is_order_day").cast(nw.Float64).sum(),
@@ -231,7 +244,7 @@ class FeatureTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns in order: :data:`BASE_COLUMNS`, then the features that are not among them."""
-        return (*BASE_COLUMNS, *(n for n in self.feature_names if n not in BASE_COLUMNS))
+        return _columns(self.feature_names)
 
     def to_arrow(self) -> pa.Table:
         """Return all rows, ordered by customer."""
@@ -249,7 +262,14 @@ class FeatureTable:
 
         for finish in self.finishers:
             for name, values in finish(table).items():
-                table = table.append_column(name, pa.array(values, pa.float64()))
+                if name in table.column_names:
+                    msg = f"features: two builders make the column(s) {name}"
+                    raise DataError(msg)
+                column = pa.array(values, pa.float64(), from_pandas=True)
+                table = table.append_column(name, column)
+        if missing := [name for name in self.columns if name not in table.column_names]:
+            msg = f"features: a builder promised {', '.join(missing)} and does not build it"
+            raise DataError(msg)
         return table.select(list(self.columns))
 
 
@@ -274,54 +294,55 @@ def build_features(
     ConfigError
         If a builder needs a table that the history lacks.
     """
+    names = tuple(name for builder in builders for name in builder.feature_names)
+    _refuse_repeated(names, rule="two builders make the column(s)")
     known = history.known(snapshot)
     orders = known["orders"]
-    plans = [Aggregation(rows=orders, aggregates=_base(snapshot))]
-    finishers = []
+    plans = [Aggregation(rows=orders, aggregates=_base(known))]
     for builder in builders:
         built = builder.build(known)
         _check_promise(builder, built)
         plans += built
-        finishers += [plan.finish for plan in built if plan.finish is not None]
-    names = tuple(name for builder in builders for name in builder.feature_names)
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        msg = f"features: two builders make the column(s) {', '.join(repeated)}"
-        raise DataError(msg)
+    made = [name for plan in plans for name in (*plan.aggregates, *plan.features)]
+    _refuse_repeated(made, rule="two builders aggregate under the name(s)")
+
     frame = _aggregate([plan for plan in plans if plan.rows is orders])
     for rows in {id(plan.rows): plan.rows for plan in plans if plan.rows is not orders}.values():
         grouped = _aggregate([plan for plan in plans if plan.rows is rows])
         frame = frame.join(grouped, on="customer_id", how="left")
+    inputs = {name for plan in plans if plan.finish is not None for name in plan.aggregates}
+    wanted = [name for name in _columns(names) if name in {"customer_id", *made}]
     return FeatureTable(
         snapshot=snapshot,
         feature_names=names,
-        frame=frame,
-        finishers=tuple(finishers),
+        frame=frame.select(*wanted, *sorted(inputs.difference(wanted))),
+        finishers=tuple(plan.finish for plan in plans if plan.finish is not None),
         engine=history.engine,
     )
 
 
+def _columns(feature_names: Sequence[str]) -> tuple[str, ...]:
+    return (*BASE_COLUMNS, *(name for name in feature_names if name not in BASE_COLUMNS))
+
+
 def _aggregate(plans: Sequence[Aggregation]) -> nw.LazyFrame[Any]:
-    aggregates: dict[str, nw.Expr] = {}
-    features: dict[str, nw.Expr] = {}
-    for plan in plans:
-        if clash := sorted(aggregates.keys() & plan.aggregates.keys()):
-            msg = f"features: two builders aggregate under the name(s) {', '.join(clash)}"
-            raise DataError(msg)
-        aggregates |= plan.aggregates
-        features |= plan.features
-    grouped = (
-        plans[0]
-        .rows.group_by("customer_id")
-        .agg(*(expression.alias(name) for name, expression in aggregates.items()))
-    )
-    return grouped.with_columns(*(expr.alias(name) for name, expr in features.items()))
+    """Return one row per customer from plans that read the same rows: one group-by for all."""
+    aggregates = [expr.alias(name) for plan in plans for name, expr in plan.aggregates.items()]
+    features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
+    grouped = plans[0].rows.group_by("customer_id").agg(*aggregates)
+    return grouped.with_columns(*features) if features else grouped
+
+
+def _refuse_repeated(names: Sequence[str], *, rule: str) -> None:
+    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+        msg = f"features: {rule} {', '.join(repeated)}"
+        raise DataError(msg)
 
 
 def _check_promise(builder: FeatureBuilder, built: Sequence[Aggregation]) -> None:
+    """Refuse a builder whose promise the plans cannot keep; what is finished is checked in the rows."""
     made = {name for plan in built for name in (*plan.aggregates, *plan.features)}
-    promised = set(builder.feature_names)
-    has_finish = any(plan.finish is not None for plan in built)
-    missing = sorted(promised - made)
-    if missing and not has_finish:
+    missing = sorted(set(builder.feature_names) - made - set(BASE_COLUMNS))
+    if missing and all(plan.finish is None for plan in built):
         msg = f"features: {builder!r} promised {', '.join(missing)} and does not build it"
         raise DataError(msg)

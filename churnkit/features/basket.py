@@ -1,0 +1,115 @@
+"""What an order of a customer looks like: lines, pieces, products, returns and discounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from churnkit.features.build import (
+    FEATURE_BUILDERS,
+    Aggregation,
+    Known,
+    Phrase,
+    ratio,
+    sum_if,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Basket"]
+
+PHRASES = {
+    "lines_per_order": Phrase(text="{value} lines per order", decimals=1),
+    "one_line_order_share": Phrase(text="{value} of the orders have one line", percent=True),
+    "quantity_per_order": Phrase(text="{value} pieces per order", decimals=1),
+    "line_amount_mean": Phrase(text="{value} spent per line of an order", decimals=2),
+    "distinct_products": Phrase(text="{value} different products bought"),
+    "refund_share": Phrase(text="{value} of the money was returned", percent=True),
+    "discount_share": Phrase(text="{value} of the full price was discounted", percent=True),
+}
+
+
+@FEATURE_BUILDERS.register("basket")
+@dataclass(frozen=True, kw_only=True)
+class Basket:
+    """Size, variety, returns and discounts of a customer's orders.
+
+    The lines, pieces and money of an order are those of its first day, on which it was placed;
+    what happens to it on later days counts in ``refund_share``: money returned over money charged,
+    which passes 1 where the purchase lies before the observation interval. ``discount_share`` is
+    the discount over the orders' price before it.
+
+    ``distinct_products`` reads the table ``lines``: the checked rows of the orders source, with
+    ``customer_id``, ``ts_us``, ``product_id`` and, where the source has it, ``amount``. A history
+    has that table only where the source has product ids; without it, the feature is null.
+
+    Notes
+    -----
+    Null: everything per order without an order in the observation interval that still stands;
+    ``refund_share`` without a charge; ``quantity_per_order``, ``discount_share`` and
+    ``distinct_products`` where the source has no such column.
+
+    Examples
+    --------
+    >>> Basket().phrases["lines_per_order"].say(2.25)
+    '2.2 lines per order'
+    """
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that :meth:`build` needs; ``lines`` is used where it exists."""
+        return ("orders",)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features in order: size, variety, returns, discounts."""
+        return tuple(PHRASES)
+
+    @property
+    def phrases(self) -> Mapping[str, Phrase]:
+        """How each feature is said to people."""
+        return PHRASES
+
+    def build(self, known: Known) -> Sequence[Aggregation]:
+        """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
+        is_order, lines = nw.col("is_order") == 1, nw.col("lines")
+        discount = nw.col("_basket_discount")
+        aggregates = {
+            "_basket_lines": sum_if(is_order, lines.cast(nw.Float64)),
+            "_basket_one_line": sum_if(is_order & (lines == 1)),
+            "_basket_gross": nw.col("gross_amount").sum(),
+            "_basket_refund": nw.col("refund_amount").sum(),
+            "_basket_order_gross": sum_if(is_order, nw.col("gross_amount")),
+            "_basket_discount": nw.when(is_order).then(nw.col("discount")).sum(),
+            "_basket_discounts": nw.when(is_order).then(nw.col("discount")).count(),
+            "quantity_per_order": nw.when(is_order).then(nw.col("quantity")).mean(),
+        }
+        orders = nw.col("orders")
+        known_discount = nw.when(nw.col("_basket_discounts") > 0).then(discount)
+        features = {
+            "lines_per_order": ratio(nw.col("_basket_lines"), orders),
+            "one_line_order_share": ratio(nw.col("_basket_one_line"), orders),
+            "line_amount_mean": ratio(nw.col("order_amount"), nw.col("_basket_lines")),
+            "refund_share": ratio(nw.col("_basket_refund"), nw.col("_basket_gross")),
+            "discount_share": ratio(known_discount, nw.col("_basket_order_gross") + discount),
+        }
+        plan = Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
+        return [plan, _products(known)]
+
+
+def _products(known: Known) -> Aggregation:
+    """Return the number of different products in lines that are not returns or free of charge."""
+    rows = known.tables.get("lines")
+    if rows is None:
+        return Aggregation(rows=known["orders"], features=unknown("distinct_products"))
+    product = nw.col("product_id")
+    if "amount" in rows.collect_schema().names():
+        product = nw.when(nw.col("amount") > 0).then(product)
+    # Null counts as a value of its own.
+    has_null = nw.when(product.is_null()).then(nw.lit(1.0)).otherwise(nw.lit(0.0)).max()
+    distinct = product.n_unique().cast(nw.Float64) - has_null
+    return Aggregation(rows=rows, aggregates={"distinct_products": distinct})

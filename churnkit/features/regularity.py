@@ -1,0 +1,159 @@
+"""How evenly a customer orders, how overdue the next order is, and what season it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from churnkit.data.windows import US_PER_DAY
+from churnkit.features.build import (
+    EPOCH,
+    FEATURE_BUILDERS,
+    Aggregation,
+    Known,
+    Phrase,
+    ratio,
+    sum_if,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from churnkit.data.windows import Snapshot
+
+__all__ = ["Regularity"]
+
+YEAR_DAYS = 365
+MONDAY_OF_DAY_ZERO = 3  # 1970-01-01 was a Thursday
+SATURDAY = 5
+PHRASES = {
+    "order_gap_days_mean": Phrase(text="{value} days between orders on average"),
+    "order_gap_days_sd": Phrase(text="days between orders vary by {value}"),
+    "order_gap_cv": Phrase(
+        text="unevenness of the days between orders: {value} (0 is clockwork)", decimals=2
+    ),
+    "order_gap_days_last": Phrase(text="{value} days between the last two orders"),
+    "order_gap_days_max": Phrase(text="at most {value} days between two orders"),
+    "overdue_ratio": Phrase(
+        text="silent for {value} times the usual time between orders", decimals=1
+    ),
+    "overdue_longest_ratio": Phrase(
+        text="silent for {value} times the longest time between orders", decimals=1
+    ),
+    "weekend_order_share": Phrase(text="{value} of the orders on weekends", percent=True),
+    "last_order_month": Phrase(text="the month of the last order"),
+    "cutoff_month": Phrase(text="the month in which the prediction is made"),
+    "cutoff_weekday": Phrase(text="the weekday on which the prediction is made"),
+    "orders_same_season": Phrase(text="{value} orders in the same season last year"),
+    "amount_same_season": Phrase(text="{value} spent in the same season last year", decimals=2),
+}
+
+
+@FEATURE_BUILDERS.register("regularity")
+@dataclass(frozen=True, kw_only=True)
+class Regularity:
+    """Gaps between a customer's order days, the silence since the last, and the calendar.
+
+    A gap is the time from one order day to the next, in days; a customer with ``n`` order days has
+    ``n - 1`` gaps. ``overdue_ratio`` is the time since the last order over the mean gap: above 1 the
+    next order is late by the customer's own measure. ``cutoff_month`` (1 to 12),
+    ``cutoff_weekday`` (0 is Monday) and ``last_order_month`` are of the business time zone.
+    The same season is the horizon moved back by 365 days.
+
+    Notes
+    -----
+    Null: mean, last and longest gap and the overdue ratios with fewer than two order days; standard
+    deviation and coefficient of variation with fewer than three; everything about orders for
+    customers who have only returns in the observation interval; the same season for everybody where
+    it begins before the observation interval or the first order of the whole history, or reaches
+    past the cutoff.
+
+    Examples
+    --------
+    >>> Regularity().feature_names[:3]
+    ('order_gap_days_mean', 'order_gap_days_sd', 'order_gap_cv')
+    """
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that :meth:`build` needs."""
+        return ("orders",)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features in order: gaps, lateness, calendar, last year's season."""
+        return tuple(PHRASES)
+
+    @property
+    def phrases(self) -> Mapping[str, Phrase]:
+        """How each feature is said to people."""
+        return PHRASES
+
+    def build(self, known: Known) -> Sequence[Aggregation]:
+        """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
+        snapshot, day = known.snapshot, nw.col("day")
+        gap = (nw.col("ts_us") - nw.col("previous_order_us")) / US_PER_DAY
+        is_weekend = (day + MONDAY_OF_DAY_ZERO) % 7 >= SATURDAY
+        aggregates = {
+            "order_gap_days_mean": gap.mean(),
+            "order_gap_days_sd": gap.std(),
+            "order_gap_days_last": nw.when(nw.col("is_last_order_day") == 1).then(gap).max(),
+            "order_gap_days_max": gap.max(),
+            "_regularity_weekend_orders": sum_if(is_weekend & (nw.col("is_order") == 1)),
+            "_regularity_last_day": nw.when(nw.col("is_last_order_day") == 1).then(day).max(),
+        }
+        mean, longest = nw.col("order_gap_days_mean"), nw.col("order_gap_days_max")
+        silence = (nw.lit(snapshot.cutoff_us) - nw.col("last_order_us")) / US_PER_DAY
+        features = {
+            "order_gap_cv": ratio(nw.col("order_gap_days_sd"), mean),
+            "overdue_ratio": ratio(silence, mean),
+            "overdue_longest_ratio": ratio(silence, longest),
+            "weekend_order_share": ratio(nw.col("_regularity_weekend_orders"), nw.col("orders")),
+            "last_order_month": _month(nw.col("_regularity_last_day"), snapshot=snapshot),
+            "cutoff_month": nw.lit(float(snapshot.cutoff.month)),
+            "cutoff_weekday": nw.lit(float(snapshot.cutoff.weekday())),
+        }
+        season = _same_season(known)
+        return [
+            Aggregation(
+                rows=known["orders"],
+                aggregates=aggregates | season.aggregates,
+                features=features | season.features,
+            )
+        ]
+
+
+def _same_season(known: Known) -> Aggregation:
+    """Return orders and money of the horizon's days a year earlier, if all of them were observed."""
+    snapshot = known.snapshot
+    days_back = YEAR_DAYS - snapshot.gap_days
+    if not known.reaches_back(days_back) or days_back < snapshot.horizon_days:
+        features = unknown("orders_same_season", "amount_same_season")
+        return Aggregation(rows=known["orders"], features=features)
+    start = known.cutoff_day - days_back
+    in_season = (nw.col("day") >= start) & (nw.col("day") < start + snapshot.horizon_days)
+    return Aggregation(
+        rows=known["orders"],
+        aggregates={
+            "orders_same_season": sum_if(in_season & (nw.col("is_order") == 1)),
+            "amount_same_season": sum_if(in_season, nw.col("amount")),
+        },
+    )
+
+
+def _month(day: nw.Expr, *, snapshot: Snapshot) -> nw.Expr:
+    """Return the month (1 to 12) of a day in the observation interval, days since 1970.
+
+    Months are counted by the first days passed, so that no engine's calendar is asked.
+    """
+    first, last = snapshot.observation_start, snapshot.cutoff
+    passed = nw.lit(first.month - 1)
+    for index in range(first.year * 12 + first.month, last.year * 12 + last.month):
+        begins = (date(index // 12, index % 12 + 1, 1) - EPOCH).days
+        passed = passed + nw.when(day >= begins).then(nw.lit(1)).otherwise(nw.lit(0))
+    # Null, not January, for a customer without an order day.
+    return nw.when(~day.is_null()).then(passed % 12 + 1).cast(nw.Float64)
