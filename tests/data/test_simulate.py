@@ -22,7 +22,7 @@ CUTOFF = "2024-06-01"
 HORIZON = 90
 
 
-def orders_only(scenario, *, customers=20_000, days=730, seed=11):
+def orders_only(scenario, *, customers=10_000, days=730, seed=11):
     """Return a history of orders alone, which is quick to make."""
     return simulate_shop(
         customers=customers, days=days, seed=seed, scenario=scenario, tables=["orders"]
@@ -363,7 +363,7 @@ def test_stationary_shop_keeps_its_size():
 
 def test_seasonal_shop_peaks_where_it_says():
     """A cosine fitted to the daily orders has the scenario's amplitude and day."""
-    history = orders_only("seasonal")
+    history = orders_only("seasonal", customers=20_000)
     days = pd.date_range(history.start, periods=730)
 
     daily = order_heads(history)["ts"].dt.normalize().value_counts().reindex(days, fill_value=0)
