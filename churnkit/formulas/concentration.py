@@ -57,8 +57,8 @@ def pareto_share(
     -----
     The top are ``ceil(top * n)`` customers. Ties at the boundary change nothing: whoever of them
     is taken, the sum is the same. Above 100 if the other customers have returned more than they
-    bought; null if all revenue is zero or negative. Part of the
-    concentration is luck: heavy buyers of one period are on average lighter in the next [2]_.
+    bought; null if the revenue is zero or negative in total. Part of the concentration is luck:
+    heavy buyers of one period are on average lighter in the next [2]_.
 
     The sum of the k largest values is ``k q + sum(max(v - q, 0))`` with q the k-th largest. Since
     it hardly depends on q near there, customers are resampled with q fixed.

@@ -51,6 +51,16 @@ def test_grouping_of_many_rows_keeps_the_width():
     assert (high + low) / 2 == pytest.approx(ratio, abs=0.15 * error)
 
 
+def test_grouping_deals_the_rows_at_random():
+    """Groups alike, each with its share of every size, would show too little spread."""
+    values = np.linspace(0.0, 1.0, 40_000)
+
+    low, high = bootstrap_ratio_interval(values, np.ones(values.size))
+
+    expected = 2 * 1.96 * values.std() / np.sqrt(values.size)
+    assert high - low == pytest.approx(expected, rel=0.08)
+
+
 @pytest.mark.parametrize("n", [200, 10_000])
 def test_row_order_changes_nothing_and_the_seed_does(n):
     """Engines return rows in any order; the same customers have the same interval."""

@@ -74,10 +74,13 @@ def test_currency_does_not_matter(values, rate):
             assert other.value == pytest.approx(plain.value)
 
 
-@pytest.mark.parametrize(("n", "k"), [(1, 1), (4, 1), (5, 1), (6, 2), (10, 2), (15, 3), (35, 7)])
-def test_the_top_is_rounded_up_and_floats_do_not_add_one(n, k):
-    """A fifth of 15 is 3, though 0.2 x 15 is a little more in floating point."""
-    result = pareto_share(net_revenue=np.ones(n))
+@pytest.mark.parametrize(
+    ("top", "n", "k"),
+    [(0.2, 1, 1), (0.2, 4, 1), (0.2, 5, 1), (0.2, 6, 2), (0.1, 35, 4), (0.07, 100, 7), (1, 3, 3)],
+)
+def test_the_top_is_rounded_up_and_floats_do_not_add_one(top, n, k):
+    """7 % of 100 are 7 customers, though 0.07 x 100 is a little more in floating point."""
+    result = pareto_share(net_revenue=np.ones(n), top=top)
 
     assert result.numerator == pytest.approx(k)
 

@@ -51,6 +51,14 @@ def test_reactivated_customers_can_lift_retention_past_100():
     assert (result.ci_low, result.ci_high) == (None, None)
 
 
+def test_full_retention_has_an_interval():
+    """All 40 stay: 100 %, and at least 91 % are likely to."""
+    result = customer_retention_rate(customers_at_start=40, customers_at_end=40, new_customers=0)
+
+    assert result.value == 100.0
+    assert (result.ci_low, result.ci_high) == (pytest.approx(91.24, abs=0.01), 100.0)
+
+
 @given(kept=small, lost=small, new=small, reactivated=small)
 def test_the_rates_agree_with_each_other(kept, lost, new, reactivated):
     """With E = S - lost + new + reactivated, churn = 100 - strict = 100 - (retention - reactivated / S)."""
