@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.formulas.intervals import Interval
 
-__all__ = [
-    "CES_VARIANTS",
-    "NPS_DETRACTOR_TO",
-    "NPS_PROMOTER_FROM",
-    "ces",
-    "csat",
-    "nps",
-]
+__all__ = ["CES_VARIANTS", "NPS_DETRACTOR_TO", "NPS_PROMOTER_FROM", "ces", "csat", "nps"]
 
 NPS_PROMOTER_FROM = 9
 """Lowest score of a promoter."""
