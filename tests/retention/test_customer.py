@@ -63,7 +63,9 @@ def random_lines(seed, *, customers=40):
         for _ in range(rng.choice([1, 1, 2, 3, 8])):
             order, day = str(next(orders)), rng.randrange(19_000, 20_000)
             ts = day * DAY_US + rng.randrange(DAY_US)
-            lines.append((f"c{customer}", order, ts, rng.choice([5.0, 10.0, 10.0, 32.5, 0.0, -4.0])))
+            lines.append(
+                (f"c{customer}", order, ts, rng.choice([5.0, 10.0, 10.0, 32.5, 0.0, -4.0]))
+            )
             if rng.random() < 0.3:
                 later = ts + rng.choice([0, rng.randrange(200)]) * DAY_US
                 lines.append((f"c{customer}", order, later, -rng.choice([5.0, 10.0])))
@@ -161,7 +163,12 @@ def test_the_columns_are_known_before_data(engine, make_orders, us):
     whole = ("orders", "first_order_us", "last_order_us", "r_score", "f_score", "m_score")
     assert all(table.schema.field(name).type == pa.int64() for name in whole)
     assert table.schema.field("is_repeat_customer").type == pa.bool_()
-    others = set(CUSTOMER_METRIC_COLUMNS) - {*whole, "customer_id", "is_repeat_customer", "rfm_segment"}
+    others = set(CUSTOMER_METRIC_COLUMNS) - {
+        *whole,
+        "customer_id",
+        "is_repeat_customer",
+        "rfm_segment",
+    }
     assert all(table.schema.field(name).type == pa.float64() for name in others)
 
 
@@ -253,7 +260,11 @@ def test_lifespan_from_churn_and_margin(engine, make_orders, us):
     orders = make_orders(LINES)
 
     frame = customer_metrics(
-        orders, as_of_us=us(AS_OF), lifespan="churn", yearly_churn_probability=0.25, gross_margin=0.4
+        orders,
+        as_of_us=us(AS_OF),
+        lifespan="churn",
+        yearly_churn_probability=0.25,
+        gross_margin=0.4,
     )
 
     row = rows_of(engine, frame)["regular"]
@@ -276,7 +287,10 @@ def test_without_churn_the_formula_value_has_no_end(engine, make_orders, us):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"lifespan": "observd"}, r"lifespan must be a known name; got 'observd'. Did you mean 'obs"),
+        (
+            {"lifespan": "observd"},
+            r"lifespan must be a known name; got 'observd'. Did you mean 'obs",
+        ),
         ({"lifespan": "churn"}, r"yearly_churn_probability must be given with variant='churn'"),
         (
             {"lifespan": "churn", "yearly_churn_probability": 25.0},
