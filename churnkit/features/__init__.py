@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from churnkit.features import basket, regularity, rfm
+from churnkit.features import basket, purchase_model, regularity, rfm
 
-__all__ = ["basket", "regularity", "rfm"]
+__all__ = ["basket", "purchase_model", "regularity", "rfm"]

@@ -121,8 +121,8 @@ class Regularity:
         return [
             Aggregation(
                 rows=known["orders"],
-                aggregates=aggregates | season.aggregates,
-                features=features | season.features,
+                aggregates={**aggregates, **season.aggregates},
+                features={**features, **season.features},
             )
         ]
 

@@ -141,7 +141,7 @@ class RecencyFrequencyMonetary:
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
         amount, is_order = nw.col("amount"), nw.col("is_order") == 1
-        aggregates = {
+        aggregates: dict[str, nw.Expr] = {
             "first_order_amount": nw.when(nw.col("is_first_order_day") == 1).then(amount).max(),
             "last_order_amount": nw.when(nw.col("is_last_order_day") == 1).then(amount).max(),
             "order_amount_max": nw.when(is_order).then(amount).max(),
@@ -182,8 +182,6 @@ class RecencyFrequencyMonetary:
         )
         features = dict(zip(compared, comparisons, strict=True))
         return Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
-
-
 
 
 def _sums(first_day: int, *, orders: str, amount: str) -> dict[str, nw.Expr]:

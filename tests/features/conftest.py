@@ -47,7 +47,12 @@ def line(customer, days, amount=10.0, **columns):
     """Return one line, by default an order of its own at noon."""
     hour = columns.pop("hour", 12.0)
     ts_us = at(days, hour=hour)
-    given = {"order_id": f"{customer}@{ts_us}", "product_id": None, "quantity": 1.0, "discount": 0.0}
+    given = {
+        "order_id": f"{customer}@{ts_us}",
+        "product_id": None,
+        "quantity": 1.0,
+        "discount": 0.0,
+    }
     return {"customer_id": customer, "ts_us": ts_us, "amount": amount} | given | columns
 
 
@@ -128,6 +133,18 @@ def _in_interval(rows, *, snapshot):
     return seen
 
 
+def differences(actual, expected, *, rel=1e-6):
+    """Return what differs by name: null equals only null, and a NaN equals nothing."""
+    return {
+        name: (actual[name], value)
+        for name, value in expected.items()
+        if not (
+            actual[name] == value
+            or (None not in (actual[name], value) and actual[name] == pytest.approx(value, rel=rel))
+        )
+    }
+
+
 @pytest.fixture
 def plain():
     """Give the makers of lines and the plain-Python reading of them."""
@@ -137,6 +154,7 @@ def plain():
         line=line,
         random_lines=random_lines,
         customer_rows=customer_rows,
+        differences=differences,
     )
 
 
