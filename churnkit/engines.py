@@ -7,7 +7,11 @@ Arrow. Everything between is narwhals and the same on every engine.
 
 from __future__ import annotations
 
+import itertools
+import re
+import string
 from contextlib import contextmanager
+from glob import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
@@ -20,9 +24,19 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["ENGINES", "DuckDBEngine", "Engine", "quoted"]
+__all__ = ["ENGINES", "ENGINE_SAYS", "DuckDBEngine", "Engine", "quoted"]
 
-AWARE_SUFFIX = r":\d{2}(\.\d+)? ?(Z|[+-]\d{2}(:?\d{2})?)$"
+ENGINE_SAYS = "engine: "
+NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMAL\(")
+
+# What follows the seconds or minutes of a text time when it knows its zone.
+AWARE = r":\d{2}(\.\d+)?\s*[A-Za-z+-]"
+# Two letters in a row name a month or a zone. DuckDB reads "BST" as Bangladesh: names are refused.
+NAMED = r"[A-Za-z]{2}"
+UTC_NAME = r"\s*(UTC|Z|z)$"
+BLANKS = f"{string.whitespace}\u00a0"
+PADDED = r"^[\s\x{a0}]|[\s\x{a0}]$"
+SPACED_OFFSET = r"\s+([+-]\d{2}(:?\d{2})?)$"
 
 
 class Engine(Protocol):
@@ -46,8 +60,12 @@ class Engine(Protocol):
         """Return the result of a ``SELECT`` as a lazy frame."""
         ...
 
+    def is_text(self, sql_type: str) -> bool:
+        """Return whether a column of this type holds text; one without any value counts."""
+        ...
+
     def text(self, column: str, *, sql_type: str) -> str:
-        """Return SQL for a column as text; whole numbers in a float column lose their ``.0``."""
+        """Return SQL for an id as text: blanks are null, whole numbers lose their ``.0``."""
         ...
 
     def number(self, column: str, *, sql_type: str) -> str:
@@ -91,10 +109,6 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 @ENGINES.register("duckdb")
 class DuckDBEngine:
     """DuckDB in this process.
@@ -129,21 +143,29 @@ class DuckDBEngine:
         import duckdb
 
         self._error = duckdb.Error
-        settings: dict[str, str | int] = {"preserve_insertion_order": "false"}
-        if threads is not None:
-            settings["threads"] = threads
-        if memory_limit is not None:
-            settings["memory_limit"] = memory_limit
-        if temp_directory is not None:
-            settings["temp_directory"] = temp_directory
+        given = {
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "temp_directory": temp_directory,
+        }
+        settings = {name: str(value) for name, value in given.items() if value is not None}
         try:
-            self._connection = duckdb.connect(":memory:", config=settings)
+            # Nothing is fetched from the network behind the user's back.
+            self._connection = duckdb.connect(
+                ":memory:",
+                config={
+                    "preserve_insertion_order": "false",
+                    "autoinstall_known_extensions": "false",
+                    **settings,
+                },
+            )
         except duckdb.Error as error:
-            msg = f"engine: DuckDB does not start with {settings}; {_first_line(error)}"
+            msg = f"engine: DuckDB does not start with {settings}; {_sentence(error)}"
             raise ParameterError(msg) from error
         # Text is read as UTC; the business zone is applied by integer arithmetic (data/clock.py).
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._views = 0
+        self._names = itertools.count(1)
+        self._open = True
 
     def __enter__(self) -> DuckDBEngine:
         return self
@@ -153,57 +175,83 @@ class DuckDBEngine:
 
     def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
         """Make a view of Parquet or CSV files; see :class:`Engine`."""
-        listed = "[" + ", ".join(_literal(p) for p in paths) + "]"
-        reader = {
-            "parquet": f"read_parquet({listed}, union_by_name = true)",
-            "csv": f"read_csv({listed}, union_by_name = true, all_varchar = true, header = true)",
-        }[file_format]
         name = self._next_name()
-        with self._reading(", ".join(paths)):
-            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {reader}")
+        with self._speaking():
+            query = (
+                f"FROM read_csv({_listed(paths)}, union_by_name = true, all_varchar = true,"
+                " header = true)"
+                if file_format == "csv"
+                else self._parquet(paths)
+            )
+            self._connection.execute(f"CREATE VIEW {name} AS {query}")
         return name
 
     def add_arrow(self, table: pa.Table) -> str:
         """Make a view of an Arrow table; see :class:`Engine`."""
         name = self._next_name()
-        self._connection.register(name, table)
+        with self._speaking():
+            self._connection.register(name, table)
         return name
 
     def column_types(self, view: str) -> dict[str, str]:
         """Return the columns of a view with DuckDB's names of their types."""
-        rows = self._connection.execute(f"DESCRIBE {view}").fetchall()
-        return {str(row[0]): str(row[1]) for row in rows}
+        with self._speaking():
+            return self._described(f"FROM {view}")
 
     def select(self, sql: str) -> nw.LazyFrame[Any]:
         """Return the result of a ``SELECT`` as a lazy frame."""
-        with self._reading("query"):
+        with self._speaking():
             return nw.from_native(self._connection.sql(sql)).lazy()
 
+    def is_text(self, sql_type: str) -> bool:
+        """Return whether a column of this type holds text; see :class:`Engine`."""
+        return sql_type in {"VARCHAR", '"NULL"'} or sql_type.startswith("ENUM")
+
     def text(self, column: str, *, sql_type: str) -> str:
-        """Return SQL for a column as text; see :class:`Engine`."""
+        """Return SQL for an id as text, without white space around it; see :class:`Engine`."""
+        text = self._as_text(column, sql_type=sql_type)
+        if not self.is_text(sql_type):
+            return text
+        # To look for white space first costs a third of trimming every row.
+        padded = f"regexp_matches({text}, {_literal(PADDED)})"
+        bare = f"CASE WHEN {padded} THEN trim({text}, {_literal(BLANKS)}) ELSE {text} END"
+        return f"nullif({bare}, '')"
+
+    def _as_text(self, column: str, *, sql_type: str) -> str:
         name = quoted(column)
         if sql_type in {"DOUBLE", "FLOAT"}:
-            whole = f"isfinite({name}) AND {name} = floor({name}) AND abs({name}) < 9e15"
+            name = f"nullif({name}, 'NaN')"
+        if sql_type in {"DOUBLE", "FLOAT"} or sql_type.startswith("DECIMAL"):
             return (
-                f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR)"
-                f" ELSE CAST({name} AS VARCHAR) END"
+                f"CASE WHEN {name} = floor({name}) AND abs({name}) < 9e15"
+                f" THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
             )
         return f"CAST({name} AS VARCHAR)"
 
     def number(self, column: str, *, sql_type: str) -> str:
         """Return SQL for a column as a double; see :class:`Engine`."""
         name = quoted(column)
-        return f"TRY_CAST({name} AS DOUBLE)" if sql_type == "VARCHAR" else f"CAST({name} AS DOUBLE)"
+        if self.is_text(sql_type):
+            return f"TRY_CAST({name} AS DOUBLE)"
+        if sql_type == "BOOLEAN" or NUMERIC.match(sql_type):
+            return f"CAST({name} AS DOUBLE)"
+        msg = f"column {column!r} must hold numbers; got {sql_type}"
+        raise DataError(msg)
 
     def clock_us(self, column: str, *, sql_type: str) -> tuple[str, str]:
         """Return SQL for a time as written and for whether it knows its zone; see :class:`Engine`."""
         name = quoted(column)
-        if sql_type == "VARCHAR":
-            aware = f"coalesce(regexp_matches(trim({name}), {_literal(AWARE_SUFFIX)}), false)"
-            return f"epoch_us(TRY_CAST(trim({name}) AS TIMESTAMPTZ))", aware
-        if sql_type == "TIMESTAMP WITH TIME ZONE":
-            return f"epoch_us({name})", "true"
-        if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
+        if self.is_text(sql_type):
+            text = f"trim(CAST({name} AS VARCHAR))"
+            utc = f"regexp_replace({text}, {_literal(UTC_NAME)}, 'Z')"
+            plain = f"regexp_replace({utc}, {_literal(SPACED_OFFSET)}, '\\1')"
+            parsed = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({plain} AS TIMESTAMPTZ))"
+            named = f"regexp_matches({utc}, {_literal(NAMED)})"
+            clock = f"CASE WHEN NOT {named} THEN epoch_us({parsed}) END"
+            return clock, f"coalesce(regexp_matches({text}, {_literal(AWARE)}), false)"
+        if sql_type in {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}:
+            return f"epoch_us(CAST({name} AS TIMESTAMPTZ))", "true"
+        if sql_type in {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}:
             return f"epoch_us(CAST({name} AS TIMESTAMP))", "false"
         msg = (
             f"column {column!r} must hold times (timestamp, date or ISO 8601 text); got {sql_type}"
@@ -215,38 +263,86 @@ class DuckDBEngine:
     ) -> nw.LazyFrame[Any]:
         """Compute a frame into a table of this connection; see :class:`Engine`."""
         name = self._next_name()
-        with self._reading("query"):
+        with self._speaking():
             (frame.sort(*sort_by) if sort_by else frame).to_native().create(name)
         return nw.from_native(self._connection.table(name)).lazy()
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         """Return all rows as an Arrow table."""
-        with self._reading("query"):
+        with self._speaking():
             return frame.to_native().to_arrow_table()
 
     def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
-        """Return the rows as a stream of Arrow batches of about ``rows`` rows."""
-        with self._reading("query"):
-            yield from frame.to_native().to_arrow_reader(rows)
+        """Return the rows as a stream of Arrow batches of at most ``rows`` rows.
+
+        They are computed first and kept until the stream ends: a connection of DuckDB cannot answer
+        while one of its results is open, so the stream has a connection of its own.
+        """
+        name = self._next_name()
+        with self._speaking():
+            frame.to_native().create(name)
+            try:
+                yield from self._connection.cursor().sql(f"FROM {name}").to_arrow_reader(rows)
+            finally:
+                if self._open:
+                    self._connection.execute(f"DROP TABLE {name}")
 
     def close(self) -> None:
         """Close the connection; its tables and spilled files go with it."""
+        self._open = False
         self._connection.close()
 
     def _next_name(self) -> str:
-        self._views += 1
-        return f"churnkit_{self._views}"
+        return f"churnkit_{next(self._names)}"
+
+    def _described(self, query: str) -> dict[str, str]:
+        rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
+        return {str(row[0]): str(row[1]) for row in rows}
+
+    def _parquet(self, paths: Sequence[str]) -> str:
+        """Return SQL that reads Parquet files; columns whose types differ between files as text.
+
+        DuckDB would widen whole numbers to doubles, and lose the last digits of long ids.
+        """
+        types = {path: self._described(f"FROM read_parquet({_listed([path])})") for path in paths}
+        seen: dict[str, set[str]] = {}
+        for columns in types.values():
+            for column, sql_type in columns.items():
+                seen.setdefault(column, set()).add(sql_type)
+        differing = {column for column, found in seen.items() if len(found) > 1}
+        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for path, columns in types.items():
+            key = tuple((c, t) for c, t in sorted(columns.items()) if c in differing)
+            groups.setdefault(key, []).append(path)
+        queries = []
+        for key, members in groups.items():
+            as_text = ", ".join(f"{self._as_text(c, sql_type=t)} AS {quoted(c)}" for c, t in key)
+            columns_of = f"SELECT * REPLACE ({as_text})" if key else "SELECT *"
+            queries.append(
+                f"{columns_of} FROM read_parquet({_listed(members)}, union_by_name = true)"
+            )
+        return " UNION ALL BY NAME ".join(queries)
 
     @contextmanager
-    def _reading(self, what: str) -> Iterator[None]:
+    def _speaking(self) -> Iterator[None]:
         """Turn the engine's own errors into one sentence."""
         try:
             yield
         except self._error as error:
-            msg = f"{what}: the data cannot be read; {_first_line(error)}"
+            msg = f"{ENGINE_SAYS}{_sentence(error)}"
             raise DataError(msg) from error
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    # DuckDB reads patterns in names; these names have already been found.
+    return "[" + ", ".join(_literal(escape(path)) for path in paths) + "]"
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what the engine says before its notes and the query."""
+    said = " ".join(str(error).strip().split("\n\n")[0].split())
+    return (said if len(said) <= 300 else f"{said[:299]}…") or type(error).__name__

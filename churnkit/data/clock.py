@@ -1,4 +1,4 @@
-"""The time rule: naive times belong to the business zone, days begin at its midnight, arithmetic is on integers.
+"""The time rule: naive times belong to the business zone, days begin at its midnight, all on integers.
 
 The offsets of a zone are turned into a tree of comparisons, so that every engine does the same
 integer arithmetic and none brings its own calendar. A local time that the clock jumps over is read
@@ -9,23 +9,34 @@ Both are what Python's :mod:`zoneinfo` does with ``fold=0``.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import narwhals as nw
 
 from churnkit.data.windows import US_PER_DAY
+from churnkit.errors import ParameterError
+from churnkit.registry import did_you_mean
 
-__all__ = ["business_day", "local_to_utc_us", "transitions"]
+__all__ = ["business_day", "iso_local", "local_to_utc_us", "transitions"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+US_PER_MINUTE = 60_000_000
 
 
 @lru_cache(maxsize=32)
 def transitions(time_zone: str) -> tuple[tuple[int, int], ...]:
     """Return the offsets of a zone from 1970 to 2100 as ``(from this UTC microsecond, offset in µs)``.
+
+    Instants before 1970 have the offset of 1970, instants after 2100 that of 2100.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such zone.
 
     Examples
     --------
@@ -34,7 +45,12 @@ def transitions(time_zone: str) -> tuple[tuple[int, int], ...]:
     >>> [offset // 3_600_000_000 for _, offset in transitions("Europe/London")[:3]]
     [1, 0, 1]
     """
-    zone = ZoneInfo(time_zone)
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        guess = did_you_mean(time_zone, sorted(available_timezones()))
+        msg = f"data.time_zone must be an IANA name such as 'Europe/London'; got {time_zone!r}.{guess}"
+        raise ParameterError(msg) from error
 
     def offset_us(instant: datetime) -> int:
         offset = instant.astimezone(zone).utcoffset() or timedelta(0)
@@ -62,11 +78,8 @@ def _offset(value: nw.Expr, steps: tuple[tuple[int, int], ...]) -> nw.Expr:
     if len(steps) == 1:
         return nw.lit(steps[0][1])
     middle = len(steps) // 2
-    start = steps[middle][0]
-    if len(steps) == 2:
-        return nw.when(value >= start).then(nw.lit(steps[1][1])).otherwise(nw.lit(steps[0][1]))
     return (
-        nw.when(value >= start)
+        nw.when(value >= steps[middle][0])
         .then(_offset(value, steps[middle:]))
         .otherwise(_offset(value, steps[:middle]))
     )
@@ -82,8 +95,6 @@ def local_to_utc_us(local_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     time_zone : str
         IANA name of the business time zone.
     """
-    if time_zone == "UTC":
-        return local_us
     steps = transitions(time_zone)
     # A step is reached on the wall clock when the *old* offset says so: jumped-over times keep the
     # old offset until the new clock has caught up, repeated times keep it to the end of the first run.
@@ -96,6 +107,9 @@ def local_to_utc_us(local_us: nw.Expr, *, time_zone: str) -> nw.Expr:
 def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     """Return the business day of an instant, as a count of days since 1970-01-01.
 
+    A day lasts from its first midnight to the next day's: where the clock is put back over midnight,
+    the hour that repeats the evening before belongs to the day that has begun.
+
     Parameters
     ----------
     ts_us : narwhals.Expr of int
@@ -103,5 +117,29 @@ def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     time_zone : str
         IANA name of the business time zone.
     """
-    local = ts_us if time_zone == "UTC" else ts_us + _offset(ts_us, transitions(time_zone))
+    steps = transitions(time_zone)
+    begun = [steps[0]]
+    for (_, old), (instant, new) in itertools.pairwise(steps):
+        day = (instant + old - 1) // US_PER_DAY
+        fell_back = (instant + new) // US_PER_DAY < day
+        begun.append((day * US_PER_DAY - new if fell_back else instant, new))
+    local = ts_us + _offset(ts_us, tuple(begun))
     return (local // US_PER_DAY).cast(nw.Int64)
+
+
+def iso_local(ts_us: int, *, time_zone: str) -> str:
+    """Return an instant as ISO 8601 text in the business zone, to the second.
+
+    Examples
+    --------
+    >>> iso_local(1_309_500_000_000_000, time_zone="Europe/London")
+    '2011-07-01T07:00:00+01:00'
+    """
+    import numpy as np
+
+    steps = transitions(time_zone)
+    offset = steps[bisect_right(steps, ts_us, key=lambda step: step[0]) - 1][1]
+    # numpy knows every year that fits 64 bits; datetime stops at 1 and 9999.
+    local = np.datetime64(ts_us + offset, "us").astype("datetime64[s]")
+    sign, minutes = "-" if offset < 0 else "+", abs(offset) // US_PER_MINUTE
+    return f"{local}{sign}{minutes // 60:02d}:{minutes % 60:02d}"

@@ -6,32 +6,33 @@ marks rows; a row with any mark is set aside with all its reasons, or stops the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 
+from churnkit.data.windows import US_PER_DAY
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "CONTRACTS",
     "Check",
     "CheckResult",
     "Column",
+    "SourceFile",
     "TableContract",
     "TableReport",
-    "faults",
     "row_checks",
 ]
 
 Kind = Literal["id", "time", "number", "text"]
 
-# Numbers written as text in quotes or with a decimal zero: another spelling of a plain whole number.
-DECORATED = r"""^("-?[0-9]+"|'-?[0-9]+'|-?[0-9]+\.0+)$"""
-WHOLE = r"^-?[0-9]+$"
+# Another spelling of a plain whole number: in quotes, with a decimal zero, or of another type.
+DECORATED = r"""^("-?[0-9]+"|'-?[0-9]+'|-?[0-9]+\.0+|-?[0-9]+ \(number\))$"""
+LARGEST = 1.7976931348623157e308
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +71,17 @@ class Check:
     name : str
         Short name for counts and manifests: ``"amount_missing"``.
     sentence : str
-        What is wrong, to follow the table's name: ``"amount is null"``.
+        What is wrong, to follow the table's name: ``"amount is null or blank"``.
     broken : narwhals.Expr
         True for rows that break the rule; null counts as kept.
-    example : str
-        Column whose text, as it stands in the source, is shown as the example.
+    shown_by : tuple of str
+        Columns that name a broken row in an example; the first that the row fills is used.
     """
 
     name: str
     sentence: str
     broken: nw.Expr
-    example: str
+    shown_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ class TableContract:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """How many rows broke one rule, with up to five examples."""
+    """How many rows broke one rule, with up to five examples such as ``customer_id c0193``."""
 
     name: str
     sentence: str
@@ -119,8 +120,31 @@ class CheckResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file that was read, and its size."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableReport:
-    """What was read from one table and what became of it; ``rows_read = rows_used + rows_set_aside``."""
+    """What was read from one table and what became of it.
+
+    Attributes
+    ----------
+    rows_read : int
+        Rows that pass the source's filter: ``rows_used + rows_set_aside``.
+    customers : int or None
+        Distinct customers of the rows used; None for a table without customers.
+    amount : float or None
+        Sum of the rows used, to the cent; None for a table without amounts.
+    first_at, last_at : str or None
+        First and last instant of the rows used, ISO 8601 in the business zone.
+    fingerprint : str
+        16 hex digits that follow from the rows used: their number, customers, first and last instant
+        and sums. The order of the rows, the engine and the file format do not matter.
+    """
 
     table: str
     source: str
@@ -128,81 +152,68 @@ class TableReport:
     rows_used: int
     rows_set_aside: int
     checks: tuple[CheckResult, ...]
+    customers: int | None
+    amount: float | None
+    first_at: str | None
+    last_at: str | None
+    fingerprint: str
+    files: tuple[SourceFile, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        return {
-            "table": self.table,
-            "source": self.source,
-            "rows_read": self.rows_read,
-            "rows_used": self.rows_used,
-            "rows_set_aside": self.rows_set_aside,
-            "checks": {
-                c.name: {
-                    "sentence": c.sentence,
-                    "rows": c.rows,
-                    "examples": list(c.examples),
-                    "set_aside": c.set_aside,
-                }
-                for c in self.checks
-            },
-        }
+        """Return the report as plain JSON values; ``checks`` by name."""
+        plain = asdict(self)
+        plain["checks"] = {check.pop("name"): check for check in plain["checks"]}
+        return plain
 
 
 def _raw(name: str) -> nw.Expr:
     return nw.col(f"raw_{name}")
 
 
-def _missing(column: Column, *, example: str) -> Check:
-    return Check(
-        name=f"{column.name}_missing",
-        sentence=f"{column.name} is null or blank",
-        broken=_raw(column.name).is_null() | (_raw(column.name).str.strip_chars() == ""),
-        example=example,
-    )
+def _given(column: Column, *, is_text: bool) -> nw.Expr:
+    """Return whether the source has anything in a column."""
+    filled = ~_raw(column.name).is_null()
+    return filled & (_raw(column.name).str.strip_chars() != "") if is_text else filled
 
 
-def _column_checks(column: Column, *, example: str) -> list[Check]:
-    name, checks = column.name, []
-    given = ~_raw(name).is_null() & (_raw(name).str.strip_chars() != "")
+def _column_checks(column: Column, *, is_text: bool, others: tuple[str, ...]) -> list[Check]:
+    name, value = column.name, nw.col(column.field_name)
+    given = _given(column, is_text=is_text)
+    itself = (name, *others)
+
+    def check(kind: str, sentence: str, broken: nw.Expr, *, shown_by: tuple[str, ...]) -> Check:
+        said = f"{name} is {sentence}"
+        return Check(name=f"{name}_{kind}", sentence=said, broken=broken, shown_by=shown_by)
+
+    checks = []
     if not column.nullable:
-        checks.append(_missing(column, example=example))
+        missing = value.is_null() if column.kind in {"id", "text"} else ~given
+        checks.append(check("missing", "null or blank", missing, shown_by=others))
     if column.kind == "time":
-        broken = given & nw.col(column.field_name).is_null()
-        sentence = f"{name} is not a time (ISO 8601 expected)"
+        broken = given & value.is_null()
         checks.append(
-            Check(name=f"{name}_unparsable", sentence=sentence, broken=broken, example=name)
+            check("unparsable", "not a time (ISO 8601 expected)", broken, shown_by=itself)
         )
     if column.kind == "number":
-        value = nw.col(name)
-        checks.append(
-            Check(
-                name=f"{name}_not_numeric",
-                sentence=f"{name} is not a number",
-                broken=given & value.is_null(),
-                example=name,
-            )
-        )
+        broken = given & value.is_null()
+        checks.append(check("not_numeric", "not a number", broken, shown_by=itself))
         # NaN compares greater than every number on some engines and unequal on others.
-        finite = (value > -1.7976931348623157e308) & (value < 1.7976931348623157e308)
-        checks.append(
-            Check(
-                name=f"{name}_not_finite",
-                sentence=f"{name} is infinite or not a number (NaN)",
-                broken=~value.is_null() & (~finite | value.is_nan()),
-                example=name,
-            )
-        )
+        broken = ~value.is_null() & ((value.abs() > LARGEST) | value.is_nan())
+        checks.append(check("not_finite", "infinite or NaN", broken, shown_by=itself))
+    if column.kind == "id" and is_text:
+        broken = value.str.contains(DECORATED)
+        sentence = "of mixed types: a number spelled in another way beside plain numbers"
+        checks.append(check("mixed_type", sentence, broken, shown_by=itself))
     return checks
 
 
 def row_checks(
     contract: TableContract,
     *,
-    mapped: frozenset[str],
+    texts: Mapping[str, bool],
     as_of_us: int | None,
-    mixed_ids: frozenset[str],
-    refuse_negative: bool,
+    now_us: int,
+    refunds: str,
 ) -> list[Check]:
     """Return the checks of a table for the columns that its source maps.
 
@@ -210,57 +221,45 @@ def row_checks(
     ----------
     contract : TableContract
         The table.
-    mapped : frozenset of str
-        Names of the contract's columns that the source has.
+    texts : mapping of str to bool
+        The contract's columns that the source has, and whether the source holds each as text.
     as_of_us : int or None
-        Rows at or after this instant are in the future of the run; None checks nothing.
-    mixed_ids : frozenset of str
-        Id columns in which plain whole numbers and other spellings of them both occur.
-    refuse_negative : bool
-        Whether negative amounts break the contract (``refunds: raise``).
+        Rows at or after this instant are in the future of the run. Where it is None, rows later
+        than a day after ``now_us`` are: one row of the year 2099 would become the run's clock.
+    now_us : int
+        The wall clock, microseconds since 1970 UTC.
+    refunds : {"net", "drop", "raise"}
+        Whether negative amounts break a rule.
     """
+    named = [name for name in ("customer_id", "order_id") if name in texts]
+    named += [c.name for c in contract.columns if c.kind == "time" and c.name in texts]
     checks: list[Check] = []
     for column in contract.columns:
-        if column.name in mapped:
-            # A missing value cannot show itself: the row is shown by another of its columns.
-            others = [c for c in ("customer_id", "order_id", "ts") if c in mapped - {column.name}]
-            checks += _column_checks(column, example=(others or [column.name])[0])
-        if column.name in mixed_ids:
-            broken = _raw(column.name).str.contains(DECORATED)
-            sentence = f"{column.name} mixes types: a number written as text beside plain numbers"
-            name = f"{column.name}_mixed_type"
-            checks.append(Check(name=name, sentence=sentence, broken=broken, example=column.name))
+        if column.name in texts:
+            others = tuple(name for name in named if name != column.name)
+            checks += _column_checks(column, is_text=texts[column.name], others=others)
     time = contract.time
-    if time is not None and time.name in mapped and as_of_us is not None:
+    if time is not None and time.name in texts:
+        limit = now_us + US_PER_DAY if as_of_us is None else as_of_us
+        known = "more than a day after now" if as_of_us is None else "not before as_of"
         checks.append(
             Check(
                 name=f"{time.name}_in_future",
-                sentence=f"{time.name} is not before as_of",
-                broken=nw.col(time.field_name) >= as_of_us,
-                example=time.name,
+                sentence=f"{time.name} is in the future ({known})",
+                broken=nw.col(time.field_name) >= limit,
+                shown_by=(time.name,),
             )
         )
-    if refuse_negative and "amount" in mapped:
+    if refunds != "net" and "amount" in texts:
         checks.append(
             Check(
-                name="amount_negative",
-                sentence="amount is negative and data.refunds is 'raise'",
+                name="refund_dropped" if refunds == "drop" else "amount_negative",
+                sentence=f"amount is negative and data.refunds is {refunds!r}",
                 broken=nw.col("amount") < 0,
-                example="amount",
+                shown_by=("amount",),
             )
         )
-    return checks + contract.extra(mapped)
-
-
-def faults(checks: list[Check]) -> nw.Expr:
-    """Return the names of the broken checks of each row, joined by ``;`` (empty for a good row)."""
-    names = [
-        nw.when(check.broken.fill_null(value=False))
-        .then(nw.lit(f"{check.name};"))
-        .otherwise(nw.lit(""))
-        for check in checks
-    ]
-    return nw.concat_str(names)
+    return checks + contract.extra(frozenset(texts))
 
 
 def _id(name: str = "customer_id") -> Column:
@@ -287,7 +286,8 @@ def _orders() -> TableContract:
             _id(),
             _when(),
             Column(name="amount", kind="number", nullable=False),
-            *_text("order_id", "product_id"),
+            Column(name="order_id", kind="id"),
+            *_text("product_id"),
             Column(name="quantity", kind="number"),
             Column(name="discount", kind="number"),
         ),

@@ -7,16 +7,18 @@ returns count on the day they happen.
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from churnkit.data.clock import business_day
+from churnkit.errors import DataError
 
 if TYPE_CHECKING:
     from churnkit.engines import Engine
 
-__all__ = ["ORDER_COLUMNS", "known_at", "order_table"]
+__all__ = ["ORDER_COLUMNS", "known_at", "order_span", "order_table"]
 
 ORDER_COLUMNS = (
     "customer_id",
@@ -36,6 +38,7 @@ ORDER_COLUMNS = (
 )
 
 KEY = ("customer_id", "order_key")
+EPOCH = date(1970, 1, 1)
 
 
 def order_table(
@@ -65,12 +68,12 @@ def order_table(
         ``is_order_day`` 1 for the customer's first such row of a day; ``previous_order_us``, the
         order day before this one, null for the first and for rows that are not; ``next_order_us``,
         the one after it; ``refunded_at_us``, when the order's running net fell to zero or below,
-        null if it never did.
+        null if it never did; an order refunded once stays refunded, whatever is charged later.
 
     Notes
     -----
-    Every column but the last two depends on the row's past only. :func:`known_at` replaces those
-    two by what was known at a cutoff.
+    ``next_order_us`` and ``refunded_at_us`` look ahead; every other column depends on the past and
+    on the row's own day. :func:`known_at` replaces those two by what was known at a cutoff.
     """
     day = business_day(nw.col("ts_us"), time_zone=time_zone)
     amount = nw.col("amount") if "amount" in columns else nw.lit(1.0)
@@ -91,12 +94,13 @@ def order_table(
     )
     if "order_id" in columns:
         daily = engine.materialize(daily)
-        flagged = _flag_orders(daily)
+        # Few orders span days, and only they need the windows of a running net.
+        several = daily.group_by(*KEY).agg(days=nw.len()).filter(nw.col("days") > 1).select(*KEY)
+        several = engine.materialize(several)
+        once = _flag_single_days(daily.join(several, on=list(KEY), how="anti"))
+        flagged = nw.concat([once, _flag_orders(daily.join(several, on=list(KEY), how="semi"))])
     else:
-        flagged = daily.with_columns(
-            is_order=(nw.col("amount") > 0).cast(nw.Int64),
-            refunded_at_us=nw.lit(None).cast(nw.Int64),
-        )
+        flagged = _flag_single_days(daily)
     flagged = engine.materialize(flagged)
     # The engine sorts once here; every later pass reads customers in order.
     return engine.materialize(_order_days(flagged), sort_by=("customer_id", "ts_us"))
@@ -105,8 +109,28 @@ def order_table(
 def known_at(orders: nw.LazyFrame[Any], *, start_us: int, cutoff_us: int) -> nw.LazyFrame[Any]:
     """Return the order rows of ``[start_us, cutoff_us)`` as they were known at the cutoff.
 
-    Refunds at or after the cutoff have not happened yet; orders refunded before it are no orders.
-    ``is_first_order_day`` and ``is_last_order_day`` (1 or 0) mark the ends of a customer's interval.
+    Refunds at or after the cutoff have not happened yet. An order refunded before it is no order any
+    more (``is_order`` 0); the day on which the customer placed it stays an order day.
+
+    Parameters
+    ----------
+    orders : narwhals.LazyFrame
+        From :func:`order_table`.
+    start_us, cutoff_us : int
+        First instants of business days, microseconds since 1970 UTC.
+
+    Returns
+    -------
+    narwhals.LazyFrame
+        The columns of :func:`order_table` without ``next_order_us`` and ``refunded_at_us``;
+        ``previous_order_us`` is null where that order lies before ``start_us``;
+        ``is_first_order_day`` and ``is_last_order_day`` (1 or 0) mark the ends of a customer's
+        interval.
+
+    Notes
+    -----
+    Rows at or after the cutoff make no difference: the result is what :func:`order_table` would
+    have given on the rows before it.
     """
     is_day = nw.col("is_order_day") == 1
     no_next = nw.col("next_order_us").is_null() | (nw.col("next_order_us") >= cutoff_us)
@@ -126,6 +150,58 @@ def known_at(orders: nw.LazyFrame[Any], *, start_us: int, cutoff_us: int) -> nw.
     )
 
 
+def order_span(
+    orders: nw.LazyFrame[Any],
+    *,
+    engine: Engine,
+    start_us: int | None = None,
+    end_us: int | None = None,
+) -> tuple[date, date]:
+    """Return the first business day with an order, and the day after the last.
+
+    Parameters
+    ----------
+    orders : narwhals.LazyFrame
+        From :func:`order_table`.
+    engine : Engine
+        Where they are.
+    start_us, end_us : int, optional
+        Look only at ``[start_us, end_us)``.
+
+    Raises
+    ------
+    DataError
+        If there is no order, or none in the range.
+    """
+    placed = orders.filter(nw.col("is_order") == 1)
+    in_range = placed
+    if start_us is not None:
+        in_range = in_range.filter(nw.col("ts_us") >= start_us)
+    if end_us is not None:
+        in_range = in_range.filter(nw.col("ts_us") < end_us)
+
+    def span(rows: nw.LazyFrame[Any]) -> tuple[date, date] | None:
+        found = engine.collect(
+            rows.select(first=nw.col("day").min(), last=nw.col("day").max())
+        ).to_pylist()[0]
+        if found["first"] is None:
+            return None
+        return EPOCH + timedelta(days=found["first"]), EPOCH + timedelta(days=found["last"] + 1)
+
+    if known := span(in_range):
+        return known
+    anywhere = span(placed)
+    if anywhere is None:
+        msg = "orders: no row is an order; all amounts are zero or refunds"
+    else:
+        first, end = anywhere
+        msg = (
+            "orders: no order in the date range asked for; the orders are from"
+            f" {first} to {end - timedelta(days=1)}"
+        )
+    raise DataError(msg)
+
+
 def _aggregate(lines: nw.LazyFrame[Any], *, by: tuple[str, ...]) -> nw.LazyFrame[Any]:
     amount = nw.col("amount")
     return (
@@ -141,6 +217,14 @@ def _aggregate(lines: nw.LazyFrame[Any], *, by: tuple[str, ...]) -> nw.LazyFrame
             *(nw.col(c).sum() for c in ("discount", "quantity")),
             nw.col("one").sum().cast(nw.Int64).alias("lines"),
         )
+    )
+
+
+def _flag_single_days(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Mark net positive days of orders that have no other day."""
+    return daily.with_columns(
+        is_order=nw.when(nw.col("amount") > 0).then(nw.lit(1)).otherwise(nw.lit(0)),
+        refunded_at_us=nw.lit(None).cast(nw.Int64),
     )
 
 

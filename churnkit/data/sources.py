@@ -1,124 +1,35 @@
-"""Reads an input table from where it is: files, or frames in memory; checks it and sets bad rows aside."""
+"""Reads an input table, checks every row, and keeps the good ones in the engine."""
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from glob import glob, has_magic
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 
-from churnkit.data.clock import local_to_utc_us
-from churnkit.data.contracts import (
-    DECORATED,
-    WHOLE,
-    Check,
-    CheckResult,
-    TableContract,
-    TableReport,
-    faults,
-    row_checks,
-)
-from churnkit.engines import quoted
-from churnkit.errors import DataError
-from churnkit.registry import Registry, did_you_mean
+from churnkit.data.clock import local_to_utc_us, transitions
+from churnkit.data.contracts import TableContract, TableReport, row_checks
+from churnkit.data.origins import SOURCES, Source, source_of
+from churnkit.data.quarantine import GOOD, account, mark_rows, raise_on_faults, rejected_rows
+from churnkit.engines import ENGINE_SAYS, quoted
+from churnkit.errors import ConfigError, DataError, ParameterError
+from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pyarrow as pa
+    from collections.abc import Iterator, Mapping
 
     from churnkit.engines import Engine
 
 __all__ = ["SOURCES", "LoadedTable", "Source", "TableSpec", "load_table", "source_of"]
 
-EXAMPLES = 5
-
-
-class Source(Protocol):
-    """Where a table comes from."""
-
-    def view(self, engine: Engine) -> str:
-        """Make the source readable by the engine and return the name of the view."""
-        ...
-
-
-SOURCES: Registry[Source] = Registry("source")
-
-
-@SOURCES.register("files")
-@dataclass(frozen=True)
-class FileSource:
-    """Parquet or CSV files: one path or a glob; ``.csv`` and ``.csv.gz`` are read as text."""
-
-    path: str
-
-    def view(self, engine: Engine) -> str:
-        """Make the files readable by the engine; see :class:`Source`."""
-        paths = sorted(glob(self.path, recursive=True)) if has_magic(self.path) else [self.path]
-        if not paths or not Path(paths[0]).is_file():
-            msg = f"{self.path}: no such file"
-            raise DataError(msg)
-        if empty := [p for p in paths if Path(p).stat().st_size == 0]:
-            msg = f"{empty[0]}: the file is empty"
-            raise DataError(msg)
-        kinds = {"csv" if p.endswith((".csv", ".csv.gz")) else "parquet" for p in paths}
-        if len(kinds) > 1:
-            msg = f"{self.path}: matches both CSV and Parquet files; name one kind"
-            raise DataError(msg)
-        return engine.add_files(paths, file_format=kinds.pop())
-
-
-@SOURCES.register("frame")
-@dataclass(frozen=True)
-class FrameSource:
-    """A pandas, Polars or Arrow frame in memory."""
-
-    frame: Any
-
-    def view(self, engine: Engine) -> str:
-        """Hand the frame to the engine as Arrow; see :class:`Source`."""
-        return engine.add_arrow(_to_arrow(self.frame))
-
-
-def _to_arrow(frame: Any) -> pa.Table:
-    import pyarrow as pa
-
-    table = nw.from_native(frame, eager_only=True)
-    if not table.implementation.is_pandas():
-        return table.to_arrow()
-    columns = {str(name): _pandas_column(frame[name]) for name in frame.columns}
-    return pa.table(columns)
-
-
-def _pandas_column(series: Any) -> pa.Array:
-    """Return a pandas column as Arrow; an object column becomes text, its rarer type in quotes."""
-    import pandas as pd
-    import pyarrow as pa
-
-    if series.dtype != object:
-        return pa.Array.from_pandas(series)
-    present = series[~series.isna()]
-    if present.map(lambda v: isinstance(v, (str, int, float))).all() and len(present):
-        is_text = present.map(lambda v: isinstance(v, str))
-        rarer = bool(is_text.mean() < 0.5)
-        mixed = is_text.any() and not is_text.all()
-        text = present.map(_plain_text)
-        if mixed:
-            text = text.where(is_text != rarer, '"' + text + '"')
-        if mixed or is_text.all():
-            return pa.array(text.reindex(series.index).where(~series.isna(), None), pa.string())
-    if present.map(lambda v: isinstance(v, pd.Timestamp)).all():
-        return pa.Array.from_pandas(series)
-    try:
-        return pa.Array.from_pandas(series)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if v is None else str(v) for v in series], pa.string())
-
-
-def _plain_text(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+CHOICES = {
+    "on_invalid": ("quarantine", "raise"),
+    "refunds": ("net", "drop", "raise"),
+    "duplicates": ("keep", "drop"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +38,14 @@ class TableSpec:
 
     Parameters
     ----------
-    source : str or frame
+    source : str, path or frame
         A path, a glob, or a pandas, Polars or Arrow frame.
     columns : mapping of str to str
         Contract name → name in the source. A contract column that is not named here is looked for
         under its own name.
     filter : str, optional
-        SQL predicate on the source's own columns.
+        SQL condition on the source's own columns. Columns of a CSV file are text:
+        ``"CAST(quantity AS INTEGER) > 0"``.
     label : str, optional
         How messages name the source; by default its path.
     """
@@ -143,31 +55,41 @@ class TableSpec:
     filter: str | None = None
     label: str | None = None
 
+    def column(self, name: str) -> str:
+        """Return the source's name of a contract column."""
+        return self.columns.get(name, name)
+
     @property
     def described(self) -> str:
         """The source as messages name it."""
         if self.label:
             return self.label
-        return (
-            self.source
-            if isinstance(self.source, str)
-            else f"{type(self.source).__name__} in memory"
-        )
+        if isinstance(self.source, (str, os.PathLike)):
+            return os.fspath(self.source)
+        return f"{type(self.source).__name__} in memory"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedTable:
-    """The good rows of a table, the rows set aside, and the report that accounts for both."""
+    """The good rows of a table, the rows set aside, and the report that accounts for both.
+
+    Attributes
+    ----------
+    rows : narwhals.LazyFrame
+        The contract's columns that the source has: ids and text as text without surrounding white
+        space (null where blank), numbers as doubles, times as ``<name>_us``.
+    rejected : narwhals.LazyFrame
+        The same columns as text as it stands in the source, and ``reason`` in words.
+    report : TableReport
+        Counts.
+    columns : frozenset of str
+        Contract columns that the source has.
+    """
 
     rows: nw.LazyFrame[Any]
     rejected: nw.LazyFrame[Any]
     report: TableReport
     columns: frozenset[str]
-
-
-def source_of(spec: str | object) -> Source:
-    """Return the source for a path, a glob or a frame."""
-    return SOURCES["files"](spec) if isinstance(spec, str) else SOURCES["frame"](spec)
 
 
 def load_table(
@@ -177,9 +99,10 @@ def load_table(
     engine: Engine,
     time_zone: str,
     as_of_us: int | None = None,
-    on_invalid: str = "quarantine",
-    refunds: str = "net",
-    duplicates: str = "keep",
+    now_us: int | None = None,
+    on_invalid: Literal["quarantine", "raise"] = "quarantine",
+    refunds: Literal["net", "drop", "raise"] = "net",
+    duplicates: Literal["keep", "drop"] = "keep",
 ) -> LoadedTable:
     """Read a table, check every row, and keep the good ones in the engine.
 
@@ -195,106 +118,153 @@ def load_table(
         Business zone of naive times.
     as_of_us : int, optional
         First instant that the run must not know; rows at or after it are set aside.
+    now_us : int, optional
+        The wall clock, by default the machine's. Without ``as_of_us``, rows later than a day after
+        it are set aside.
     on_invalid : {"quarantine", "raise"}
         Whether broken rows are set aside or stop the run.
     refunds : {"net", "drop", "raise"}
         Negative amounts: kept, set aside, or an error.
     duplicates : {"keep", "drop"}
         Exact repetitions of a row, in all mapped columns: reported and kept, or reported and all
-        but one dropped.
+        but one set aside.
 
     Raises
     ------
     DataError
         If the source cannot be read, lacks a required column or holds no valid row, or a check
         fails and ``on_invalid`` is ``"raise"``.
+    ConfigError
+        If the filter is not a condition on the source's columns.
     """
-    view = source_of(spec.source).view(engine)
-    types = engine.column_types(view)
-    mapping = _mapping(spec, contract=contract, types=types)
-    typed = _typed(view, spec, contract=contract, mapping=mapping, types=types, engine=engine)
-    typed = _with_utc(typed, contract=contract, mapping=mapping, time_zone=time_zone)
-    checks = row_checks(
-        contract,
-        mapped=frozenset(mapping),
-        as_of_us=as_of_us,
-        mixed_ids=_mixed_ids(typed, contract=contract, mapping=mapping, engine=engine),
-        refuse_negative=refunds == "raise",
+    _check_choices(on_invalid=on_invalid, refunds=refunds, duplicates=duplicates)
+    transitions(time_zone)
+    source = source_of(spec.source)
+    with _speaking_of(contract.name):
+        ids = frozenset(spec.column(c.name) for c in contract.columns if c.kind == "id")
+        view = source.view(engine, ids=ids)
+        types = engine.column_types(view)
+        mapping = _mapping(spec, contract=contract, types=types)
+        query = _query(view, contract=contract, mapping=mapping, types=types, engine=engine)
+    texts = {name: engine.is_text(types[column]) for name, column in mapping.items()}
+    now = time.time_ns() // 1000 if now_us is None else now_us
+    checks = row_checks(contract, texts=texts, as_of_us=as_of_us, now_us=now, refunds=refunds)
+    where = _where(spec, view=view, contract=contract, engine=engine)
+    note = f" (data.{contract.name}.filter is {spec.filter!r})" if where else ""
+    drop_repeated = duplicates == "drop"
+    with _speaking_of(f"{contract.name}: {spec.described}", note=note):
+        typed = _with_utc(
+            engine.select(query + where), contract=contract, mapping=mapping, time_zone=time_zone
+        )
+        kept = mark_rows(typed, checks=checks, drop_repeated=drop_repeated, engine=engine)
+    report = account(
+        kept,
+        checks=checks,
+        contract=contract,
+        texts=texts,
+        drop_repeated=drop_repeated,
+        source=spec.described,
+        files=source.files,
+        time_zone=time_zone,
+        engine=engine,
     )
-    dropped = _refund_drop() if refunds == "drop" and "amount" in mapping else []
-    good = nw.col("faults") == ""
-    raw = [f"raw_{name}" for name in mapping]
-    marked = typed.with_columns(faults=faults(checks + dropped)).with_columns(
-        *(nw.when(~good).then(nw.col(name)).alias(name) for name in raw)
+    raise_on_faults(report, only=None if on_invalid == "raise" else "amount_negative")
+    _refuse_empty(report, note=note)
+    return LoadedTable(
+        rows=kept.filter(GOOD).drop("faults", *(f"raw_{name}" for name in mapping)),
+        rejected=rejected_rows(kept, checks=checks, contract=contract, texts=texts),
+        report=report,
+        columns=frozenset(mapping),
     )
-    kept = engine.materialize(marked)
-    rows = kept.filter(good).drop("faults", *raw)
-    counted = [
-        *_counts(kept, checks=checks + dropped, engine=engine),
-        _duplicates(rows, set_aside=duplicates == "drop", engine=engine),
-    ]
-    if duplicates == "drop":
-        rows = engine.materialize(rows.unique(keep="any"))
-    report = _report(kept, spec=spec, contract=contract, checks=counted, engine=engine)
-    if on_invalid == "raise":
-        _raise_on_faults(report, dropped={c.name for c in dropped} | {"exact_duplicates"})
-    if not report.rows_used:
-        msg = f"{contract.name}: {spec.described} holds no valid row ({report.rows_read} read)"
-        raise DataError(msg + "".join(f"; {c.sentence} in {c.rows}" for c in counted if c.rows))
-    rejected = kept.filter(~good).select(
-        *(nw.col(f"raw_{name}").alias(name) for name in mapping), reason=nw.col("faults")
-    )
-    return LoadedTable(rows=rows, rejected=rejected, report=report, columns=frozenset(mapping))
+
+
+def _check_choices(**given: str) -> None:
+    for name, value in given.items():
+        if value not in CHOICES[name]:
+            known = ", ".join(CHOICES[name])
+            guess = did_you_mean(str(value), CHOICES[name])
+            msg = f"data.{name} is a choice; got {value!r}.{guess} Known: {known}."
+            raise ParameterError(msg)
+
+
+@contextmanager
+def _speaking_of(where: str, *, note: str = "") -> Iterator[None]:
+    """Name the table in the sentence of an error below."""
+    try:
+        yield
+    except DataError as error:
+        msg = f"{where}: {str(error).removeprefix(ENGINE_SAYS)}{note}"
+        raise DataError(msg) from error
 
 
 def _mapping(
     spec: TableSpec, *, contract: TableContract, types: Mapping[str, str]
 ) -> dict[str, str]:
     """Return contract name → source column, for the columns that the source has."""
+    known = [column.name for column in contract.columns]
+    for name in spec.columns:
+        if name not in known:
+            msg = (
+                f"{contract.name}: data.{contract.name}.columns: unknown key {name!r}."
+                f"{did_you_mean(name, known)} Known: {', '.join(known)}."
+            )
+            raise ConfigError(msg)
     found = {}
     for column in contract.columns:
-        name = spec.columns.get(column.name, column.name)
+        name = spec.column(column.name)
         if name in types:
             found[column.name] = name
         elif column.required or column.name in spec.columns:
             msg = (
-                f"{contract.name}: {spec.described} has no column {name!r} for {column.name}."
+                f"{spec.described} has no column {name!r} for {column.name}."
                 f"{did_you_mean(name, types)} Columns: {', '.join(types)}."
             )
             raise DataError(msg)
     return found
 
 
-def _typed(
+def _query(
     view: str,
-    spec: TableSpec,
     *,
     contract: TableContract,
     mapping: Mapping[str, str],
     types: Mapping[str, str],
     engine: Engine,
-) -> nw.LazyFrame[Any]:
-    """Select the mapped columns in their contract's types, each beside its raw text."""
+) -> str:
+    """Return SQL that selects each mapped column as it stands (``raw_``) and in its contract's type."""
     parts = []
     for column in contract.columns:
         if column.name not in mapping:
             continue
         name = mapping[column.name]
         sql_type = types[name]
-        text = engine.text(name, sql_type=sql_type)
-        parts.append(f"{text} AS {quoted('raw_' + column.name)}")
+        parts.append(f"{quoted(name)} AS {quoted('raw_' + column.name)}")
         if column.kind == "time":
             clock, aware = engine.clock_us(name, sql_type=sql_type)
-            parts += [
-                f"{clock} AS {quoted(column.field_name)}",
-                f"{aware} AS {quoted('aware_' + column.name)}",
-            ]
+            parts.append(f"{clock} AS {quoted(column.field_name)}")
+            parts.append(f"{aware} AS {quoted('aware_' + column.name)}")
         elif column.kind == "number":
             parts.append(f"{engine.number(name, sql_type=sql_type)} AS {quoted(column.name)}")
         else:
-            parts.append(f"nullif(trim({text}), '') AS {quoted(column.name)}")
-    where = f" WHERE {spec.filter}" if spec.filter else ""
-    return engine.select(f"SELECT {', '.join(parts)} FROM {view}{where}")
+            parts.append(f"{engine.text(name, sql_type=sql_type)} AS {quoted(column.name)}")
+    return f"SELECT {', '.join(parts)} FROM {view}"
+
+
+def _where(spec: TableSpec, *, view: str, contract: TableContract, engine: Engine) -> str:
+    """Return the filter as a WHERE clause, or say what is wrong with it."""
+    if spec.filter is None:
+        return ""
+    # The line break ends a comment in the filter; the brackets keep it one condition.
+    where = f" WHERE ({spec.filter}\n)"
+    try:
+        engine.select(f"SELECT 1 FROM {view}{where}")
+    except DataError as error:
+        msg = (
+            f"data.{contract.name}.filter must be an SQL condition on the columns of"
+            f" {spec.described}; got {spec.filter!r}; {str(error).removeprefix(ENGINE_SAYS)}"
+        )
+        raise ConfigError(msg) from error
+    return where
 
 
 def _with_utc(
@@ -307,117 +277,17 @@ def _with_utc(
     """Apply the business zone to naive times."""
     for column in contract.columns:
         if column.kind == "time" and column.name in mapping:
-            time, aware = nw.col(column.field_name), nw.col(f"aware_{column.name}")
-            naive = local_to_utc_us(time, time_zone=time_zone)
-            utc = nw.when(aware).then(time).otherwise(naive)
+            time_us, aware = nw.col(column.field_name), nw.col(f"aware_{column.name}")
+            naive = local_to_utc_us(time_us, time_zone=time_zone)
+            utc = nw.when(aware).then(time_us).otherwise(naive)
             typed = typed.with_columns(utc.alias(column.field_name)).drop(f"aware_{column.name}")
     return typed
 
 
-def _mixed_ids(
-    typed: nw.LazyFrame[Any],
-    *,
-    contract: TableContract,
-    mapping: Mapping[str, str],
-    engine: Engine,
-) -> frozenset[str]:
-    """Return the id columns that hold both plain whole numbers and other spellings of them."""
-    ids = [c.name for c in contract.columns if c.kind == "id" and c.name in mapping]
-
-    def any_match(name: str, pattern: str) -> nw.Expr:
-        hit = nw.col(f"raw_{name}").str.contains(pattern)
-        return nw.when(hit).then(nw.lit(1)).otherwise(nw.lit(0)).max()
-
-    found = engine.collect(
-        typed.select(
-            *(any_match(n, WHOLE).alias(f"{n}_whole") for n in ids),
-            *(any_match(n, DECORATED).alias(f"{n}_decorated") for n in ids),
-        )
-    ).to_pylist()[0]
-    return frozenset(n for n in ids if found[f"{n}_whole"] and found[f"{n}_decorated"])
-
-
-def _refund_drop() -> list[Check]:
-    sentence = "amount is negative and data.refunds is 'drop'"
-    return [
-        Check(
-            name="refund_dropped", sentence=sentence, broken=nw.col("amount") < 0, example="amount"
-        )
-    ]
-
-
-def _counts(kept: nw.LazyFrame[Any], *, checks: list[Check], engine: Engine) -> list[CheckResult]:
-    combined = engine.collect(kept.group_by("faults").agg(rows=nw.len())).to_pylist()
-    results = []
-    for check in checks:
-        rows = sum(c["rows"] for c in combined if check.name in c["faults"].split(";"))
-        examples: tuple[str, ...] = ()
-        if rows:
-            hit = nw.col("faults").str.contains(f"(^|;){check.name};")
-            shown = kept.filter(hit).select(example=nw.col(f"raw_{check.example}")).head(EXAMPLES)
-            examples = tuple(str(r["example"]) for r in engine.collect(shown).to_pylist())
-        results.append(
-            CheckResult(
-                name=check.name,
-                sentence=check.sentence,
-                rows=rows,
-                examples=examples,
-                set_aside=True,
-            )
-        )
-    return results
-
-
-def _duplicates(rows: nw.LazyFrame[Any], *, set_aside: bool, engine: Engine) -> CheckResult:
-    """Count the rows that repeat an earlier one in every mapped column."""
-    names = rows.collect_schema().names()
-    groups = (
-        rows.group_by(names, drop_null_keys=False).agg(copies=nw.len()).filter(nw.col("copies") > 1)
-    )
-    groups = engine.materialize(
-        groups.select("customer_id", "copies") if "customer_id" in names else groups
-    )
-    total = engine.collect(
-        groups.select((nw.col("copies") - 1).sum().cast(nw.Int64).alias("rows"))
-    ).to_pylist()
-    found = int(total[0]["rows"] or 0)
-    shown: tuple[str, ...] = ()
-    if found and "customer_id" in names:
-        shown = tuple(r["customer_id"] for r in engine.collect(groups.head(EXAMPLES)).to_pylist())
-    sentence = "the row repeats another in every mapped column"
-    return CheckResult(
-        name="exact_duplicates", sentence=sentence, rows=found, examples=shown, set_aside=set_aside
-    )
-
-
-def _report(
-    kept: nw.LazyFrame[Any],
-    *,
-    spec: TableSpec,
-    contract: TableContract,
-    checks: list[CheckResult],
-    engine: Engine,
-) -> TableReport:
-    good = nw.when(nw.col("faults") == "").then(nw.lit(1)).otherwise(nw.lit(0)).sum().cast(nw.Int64)
-    sizes = engine.collect(kept.select(read=nw.len(), used=good)).to_pylist()[0]
-    repeated = sum(c.rows for c in checks if c.name == "exact_duplicates" and c.set_aside)
-    used = int(sizes["used"] or 0) - repeated
-    return TableReport(
-        table=contract.name,
-        source=spec.described,
-        rows_read=int(sizes["read"]),
-        rows_used=used,
-        rows_set_aside=int(sizes["read"]) - used,
-        checks=tuple(checks),
-    )
-
-
-def _raise_on_faults(report: TableReport, *, dropped: set[str]) -> None:
-    broken = [c for c in report.checks if c.rows and c.name not in dropped]
-    if broken:
-        parts = "; ".join(
-            f"{c.sentence} in {c.rows:,} of {report.rows_read:,} rows (e.g. {', '.join(c.examples)})"
-            for c in broken
-        )
-        msg = f"{report.table}: {parts}; set data.on_invalid: quarantine to go on without them"
+def _refuse_empty(report: TableReport, *, note: str) -> None:
+    """Refuse a table without a valid row."""
+    if not report.rows_used:
+        why = "".join(f"; {c.sentence} in {c.rows:,}" for c in report.checks if c.rows)
+        rows = f"no valid row ({report.rows_read:,} read){why}" if report.rows_read else "no row"
+        msg = f"{report.table}: {report.source} holds {rows}{note}"
         raise DataError(msg)

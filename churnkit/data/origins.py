@@ -1,0 +1,106 @@
+"""Where a table can come from: files, or a frame in memory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from churnkit.data.contracts import SourceFile
+from churnkit.data.frames import frame_to_arrow
+from churnkit.engines import ENGINE_SAYS
+from churnkit.errors import DataError
+from churnkit.registry import Registry, did_you_mean
+
+if TYPE_CHECKING:
+    from churnkit.engines import Engine
+
+__all__ = ["SOURCES", "FileSource", "FrameSource", "Source", "source_of"]
+
+CSV_SUFFIXES = (".csv", ".csv.gz")
+
+
+class Source(Protocol):
+    """Where a table comes from."""
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The files behind the source, none for a frame in memory."""
+        ...
+
+    def view(self, engine: Engine, *, ids: frozenset[str]) -> str:
+        """Make the source readable by the engine and return the view's name; ``ids`` are id columns."""
+        ...
+
+
+SOURCES: Registry[Source] = Registry("source")
+
+
+@SOURCES.register("files")
+@dataclass(frozen=True)
+class FileSource:
+    """Parquet or CSV files: one path or a glob; ``.csv`` and ``.csv.gz`` are read as text."""
+
+    path: str
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The files with their sizes; see :class:`Source`."""
+        if Path(self.path).is_dir():
+            msg = (
+                f"{self.path} is a folder; name its files, such as {Path(self.path) / '*.parquet'}"
+            )
+            raise DataError(msg)
+        is_pattern = has_magic(self.path) and not Path(self.path).is_file()
+        found = sorted(glob(self.path, recursive=True)) if is_pattern else [self.path]
+        paths = [p for p in found if Path(p).is_file()]
+        if not paths:
+            folder = Path(self.path).parent
+            beside = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+            msg = f"{self.path}: no such file.{did_you_mean(Path(self.path).name, beside)}"
+            raise DataError(msg)
+        return tuple(SourceFile(path=p, bytes=Path(p).stat().st_size) for p in paths)
+
+    def view(self, engine: Engine, *, ids: frozenset[str] = frozenset()) -> str:  # noqa: ARG002 - files hold one type a column
+        """Make the files readable by the engine; see :class:`Source`."""
+        files = self.files
+        if empty := [f.path for f in files if not f.bytes]:
+            msg = f"{empty[0]}: the file is empty"
+            raise DataError(msg)
+        kinds = {"csv" if f.path.lower().endswith(CSV_SUFFIXES) else "parquet" for f in files}
+        if len(kinds) > 1:
+            msg = f"{self.path}: matches both CSV and Parquet files; name one kind"
+            raise DataError(msg)
+        kind = kinds.pop()
+        try:
+            return engine.add_files([f.path for f in files], file_format=kind)
+        except DataError as error:
+            label = {"csv": "CSV", "parquet": "Parquet"}[kind]
+            msg = f"{self.path}: cannot be read as {label}; {str(error).removeprefix(ENGINE_SAYS)}"
+            raise DataError(msg) from error
+
+
+@SOURCES.register("frame")
+@dataclass(frozen=True)
+class FrameSource:
+    """A pandas, Polars or Arrow frame in memory."""
+
+    frame: Any
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """None; see :class:`Source`."""
+        return ()
+
+    def view(self, engine: Engine, *, ids: frozenset[str] = frozenset()) -> str:
+        """Hand the frame to the engine as Arrow; see :class:`Source`."""
+        return engine.add_arrow(frame_to_arrow(self.frame, ids=ids))
+
+
+def source_of(spec: str | os.PathLike[str] | object) -> Source:
+    """Return the source for a path, a glob or a frame."""
+    if isinstance(spec, (str, os.PathLike)):
+        return SOURCES["files"](os.fspath(spec))
+    return SOURCES["frame"](spec)
