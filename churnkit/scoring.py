@@ -124,7 +124,7 @@ def score_schema(*, reason_columns: Sequence[str], time_zone: str) -> pa.Schema:
         for name in reason_columns
     ]
     fields += [
-        (TIMES.get(name, name), _metric_type(name, moment)) for name in CUSTOMER_METRIC_COLUMNS
+        (TIMES.get(name, name), _metric_type(name, moment)) for name in CUSTOMER_METRIC_COLUMNS[1:]
     ]
     fields += [
         ("model_name", pa.string()),
@@ -200,7 +200,9 @@ def score_customers(
     )
     _write_all(
         customer_metrics(
-            history.tables["orders"], as_of_us=snapshot.cutoff_us, engine=history.engine
+            history.tables["orders"],
+            as_of_us=snapshot.cutoff_us,
+            gross_margin=bundle.value["gross_margin"],
         ),
         predicted,
         history=history,

@@ -29,6 +29,7 @@ __all__ = [
     "SnapshotResult",
     "backtest",
     "evaluate_snapshot",
+    "mean_metrics",
     "predict_snapshot",
 ]
 
@@ -122,7 +123,7 @@ class Backtest:
         """Return each model's metrics averaged over the cutoffs; None where any is undefined."""
         names = list(dict.fromkeys(n for s in self.snapshots for n in s.models))
         return {
-            name: self._mean_of([s.models.get(name, {}) for s in self.snapshots]) for name in names
+            name: mean_metrics([s.models.get(name, {}) for s in self.snapshots]) for name in names
         }
 
     def to_pandas(self) -> Any:
@@ -136,15 +137,15 @@ class Backtest:
         ]
         return pd.DataFrame(rows)
 
-    @staticmethod
-    def _mean_of(rows: Sequence[Metrics]) -> Metrics:
-        keys = list(dict.fromkeys(key for row in rows for key in row))
-        means: Metrics = {}
-        for key in keys:
-            values = [row.get(key) for row in rows]
-            known = [v for v in values if v is not None]
-            means[key] = float(np.mean(known)) if len(known) == len(values) else None
-        return means
+
+def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
+    """Return the mean of each metric over test snapshots, None where any of them has none."""
+    means: Metrics = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = [row.get(key) for row in rows]
+        known = [v for v in values if v is not None]
+        means[key] = float(np.mean(known)) if len(known) == len(values) else None
+    return means
 
 
 def predict_snapshot(models: Models, test: LabelledSnapshot) -> Predictions:

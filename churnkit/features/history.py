@@ -1,0 +1,124 @@
+"""Reads the configured tables into the history that features, labels and scores are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from churnkit.data.contracts import CONTRACTS
+from churnkit.data.orders import order_table
+from churnkit.data.sources import load_table
+from churnkit.errors import ModelGuardError
+from churnkit.features.build import History
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from churnkit.data.contracts import TableReport
+    from churnkit.data.sources import LoadedTable, TableSpec
+    from churnkit.engines import Engine
+
+__all__ = ["ReadHistory", "read_history"]
+
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadHistory:
+    """A history with the account of how it was read.
+
+    Attributes
+    ----------
+    history : History
+        ``orders`` and, where products are known, ``lines``.
+    loaded : mapping of str to LoadedTable
+        By table: the good rows, the rows set aside, and the report.
+    first_day, end_day : date
+        First business day with an order row, and the day after the last.
+    """
+
+    history: History
+    loaded: Mapping[str, LoadedTable]
+    first_day: date
+    end_day: date
+
+    @property
+    def reports(self) -> tuple[TableReport, ...]:
+        """What was read from each table and what became of it."""
+        return tuple(table.report for table in self.loaded.values())
+
+    def customers_without_valid_rows(self) -> pa.Table:
+        """Return ``customer_id`` of customers all of whose order rows were set aside.
+
+        Rows that are only in the future of the run do not count: such customers are not yet known.
+        """
+        orders, engine = self.loaded["orders"], self.history.engine
+        known = orders.rows.select("customer_id").unique()
+        seen = orders.rejected_customers().unique()
+        return engine.collect(seen.join(known, on="customer_id", how="anti")).sort_by("customer_id")
+
+
+def read_history(
+    tables: Mapping[str, TableSpec],
+    *,
+    engine: Engine,
+    time_zone: str,
+    order_columns: frozenset[str] | None = None,
+    **rules: Any,
+) -> ReadHistory:
+    """Read and check every table, and make the order table.
+
+    Parameters
+    ----------
+    tables : mapping of str to TableSpec
+        By contract name; ``orders`` is needed.
+    engine : Engine
+        Where the tables are kept.
+    time_zone : str
+        Business zone.
+    order_columns : frozenset of str, optional
+        Columns of orders to use, as a model was trained with; by default all that there are.
+    **rules
+        ``as_of_us``, ``on_invalid``, ``refunds``, ``duplicates``: see
+        :func:`churnkit.data.sources.load_table`.
+
+    Raises
+    ------
+    DataError
+        If a table cannot be read, breaks its contract, or holds no valid row.
+    ModelGuardError
+        If ``order_columns`` names a column that the orders do not have.
+    """
+    loaded = {
+        name: load_table(
+            spec, contract=CONTRACTS[name](), engine=engine, time_zone=time_zone, **rules
+        )
+        for name, spec in tables.items()
+    }
+    lines = loaded["orders"]
+    columns = lines.columns if order_columns is None else order_columns
+    if missing := sorted(columns - lines.columns):
+        msg = (
+            f"orders: the model was trained with {', '.join(missing)};"
+            f" {lines.report.source} has no such column"
+        )
+        raise ModelGuardError(msg)
+    orders = order_table(lines.rows, columns=columns, engine=engine, time_zone=time_zone)
+    kept = {"orders": orders}
+    if "product_id" in columns:
+        kept["lines"] = lines.rows
+    kept |= {name: table.rows for name, table in loaded.items() if name != "orders"}
+    span = engine.collect(
+        orders.select(first=nw.col("day").min(), last=nw.col("day").max())
+    ).to_pylist()[0]
+    return ReadHistory(
+        history=History(tables=kept, engine=engine),
+        loaded=loaded,
+        first_day=EPOCH + timedelta(days=int(span["first"])),
+        end_day=EPOCH + timedelta(days=int(span["last"]) + 1),
+    )

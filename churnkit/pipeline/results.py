@@ -1,0 +1,163 @@
+"""What the verbs return: plain objects that a notebook can show and a job can store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from churnkit.data.contracts import TableReport
+    from churnkit.evaluation.backtest import Backtest
+
+__all__ = ["ExplainResult", "RunResult", "ScoreResult", "TrainResult", "ValidationResult"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationResult:
+    """What was read, which rows were set aside and why, and which snapshots the history allows."""
+
+    name: str
+    config_hash: str
+    tables: tuple[TableReport, ...]
+    first_day: str
+    end_day: str
+    train_cutoffs: tuple[str, ...]
+    test_cutoffs: tuple[str, ...]
+    skipped: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "name": self.name,
+            "config_hash": self.config_hash,
+            "tables": [table.to_dict() for table in self.tables],
+            "first_day": self.first_day,
+            "end_day": self.end_day,
+            "train_cutoffs": list(self.train_cutoffs),
+            "test_cutoffs": list(self.test_cutoffs),
+            "skipped": dict(self.skipped),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """A trained, tested, saved and registered model.
+
+    Attributes
+    ----------
+    name, version : str
+        In the registry.
+    run_id : str
+        Of the tracked run.
+    bundle_folder : Path
+        Where the model is.
+    backtest : Backtest
+        Metrics of the model and the baselines on the test snapshots.
+    is_champion : bool
+        Whether the alias ``champion`` was moved to this version.
+    champion_reason : str
+        Why, in a sentence.
+    notes : mapping
+        What training chose.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    bundle_folder: Path
+    backtest: Backtest
+    is_champion: bool
+    champion_reason: str
+    notes: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "run_id": self.run_id,
+            "bundle_folder": str(self.bundle_folder),
+            "is_champion": self.is_champion,
+            "champion_reason": self.champion_reason,
+            "backtest": self.backtest.to_dict(),
+            "notes": dict(self.notes),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreResult:
+    """A written score table and its manifest."""
+
+    output: Path
+    manifest: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest."""
+        return dict(self.manifest)
+
+    def to_pandas(self) -> Any:
+        """Return the score table, read back from where it was written."""
+        import pandas as pd
+
+        return (
+            pd.read_csv(self.output)
+            if self.output.suffix == ".csv"
+            else pd.read_parquet(self.output)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainResult:
+    """Drivers of churn over a population and for single customers.
+
+    Attributes
+    ----------
+    drivers : list of dict
+        ``feature``, ``mean_contribution`` (mean |log-odds|), ``says`` (the phrase), strongest first.
+    customers : dict of str to list of dict
+        For each customer asked for: ``feature``, ``value``, ``contribution``, ``says``.
+    output : Path or None
+        Contributions of everybody, if written.
+    """
+
+    as_of: str
+    model_version: str
+    drivers: list[dict[str, Any]]
+    customers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    output: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "as_of": self.as_of,
+            "model_version": self.model_version,
+            "drivers": self.drivers,
+            "customers": self.customers,
+            "output": None if self.output is None else str(self.output),
+        }
+
+    def to_pandas(self) -> Any:
+        """Return the drivers as a frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.drivers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """Everything that ``run`` did."""
+
+    validation: ValidationResult
+    train: TrainResult
+    score: ScoreResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "validation": self.validation.to_dict(),
+            "train": self.train.to_dict(),
+            "score": self.score.to_dict(),
+        }

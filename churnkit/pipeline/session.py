@@ -1,0 +1,248 @@
+"""Opens what every verb needs: the checked configuration, the engine and the history."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from churnkit.config import Config
+from churnkit.config import load_config as read_config
+from churnkit.data.sources import TableSpec
+from churnkit.data.windows import midnight_us, plan_snapshots
+from churnkit.datasets import dataset_path
+from churnkit.engines import ENGINES
+from churnkit.errors import ConfigError
+from churnkit.evaluation.backtest import SnapshotLoader
+from churnkit.features.build import FEATURE_BUILDERS
+from churnkit.features.history import read_history
+from churnkit.labels import LABELS
+from churnkit.models.base import MODELS
+from churnkit.models.calibration import CALIBRATORS
+from churnkit.models.training import ModelSettings
+from churnkit.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from churnkit.config import Table
+    from churnkit.data.windows import SnapshotPlan
+    from churnkit.engines import Engine
+    from churnkit.features.build import FeatureBuilder
+    from churnkit.features.history import ReadHistory
+    from churnkit.models.bundle import Bundle
+
+__all__ = ["Progress", "Session", "as_config", "make_builders", "open_session"]
+
+Progress = "Callable[[str], None]"
+DATASET = "dataset:"
+
+
+def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
+    """Return a configuration from a path, a mapping, or one already made; its names are checked.
+
+    Raises
+    ------
+    ConfigError
+        If anything in it is wrong, or it names a feature, model or option that does not exist.
+    """
+    if isinstance(config, (str, Path)):
+        config = read_config(config)
+    elif not isinstance(config, Config):
+        config = Config.from_mapping(config)
+    _check_names(config)
+    return config
+
+
+def _check_names(config: Config) -> None:
+    """Refuse names that nothing is registered under, all in one message."""
+    faults = []
+    wanted = [
+        ("churn.model", config.churn.model, MODELS.names()),
+        ("churn.calibration", config.churn.calibration, ("auto", *CALIBRATORS.names())),
+        ("lifetime_value.model", config.lifetime_value.model, MODELS.names()),
+        *((f"features.{name}", name, FEATURE_BUILDERS.names()) for name in config.features),
+    ]
+    for path, name, known in wanted:
+        if name not in known:
+            guess = did_you_mean(name, known)
+            faults.append(f"{path}: unknown name {name!r}.{guess} Known: {', '.join(known)}.")
+    for name, options in config.features.items():
+        if name in FEATURE_BUILDERS:
+            allowed = list(inspect.signature(FEATURE_BUILDERS[name]).parameters)
+            faults += [
+                f"features.{name}.{key}: unknown key.{did_you_mean(key, allowed)}"
+                f" Known: {', '.join(allowed) or 'none'}."
+                for key in options
+                if key not in allowed
+            ]
+    if faults:
+        raise ConfigError("\n".join(f"{config.name}: {fault}" for fault in faults))
+
+
+def make_builders(features: Mapping[str, Mapping[str, Any]]) -> list[FeatureBuilder]:
+    """Return the builders that a configuration or a bundle names, in its order."""
+    return [
+        FEATURE_BUILDERS[name](
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        )
+        for name, options in features.items()
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Session:
+    """A configuration with its engine open and its history read.
+
+    Attributes
+    ----------
+    config : Config
+    engine : Engine
+    read : ReadHistory
+    as_of : date
+        First business day that the run does not know.
+    progress : callable
+        Told what is being done.
+    """
+
+    config: Config
+    engine: Engine
+    read: ReadHistory
+    as_of: date
+    progress: Callable[[str], None]
+
+    def plan(self, *, last: date | None = None, test: int | None = None) -> SnapshotPlan:
+        """Return the snapshots that the history allows."""
+        snapshots = self.config.snapshots
+        return plan_snapshots(
+            first_day=self.read.first_day,
+            end_day=self.read.end_day,
+            horizon_days=snapshots.horizon_days,
+            gap_days=snapshots.gap_days,
+            observation_days=snapshots.observation_days,
+            every_days=snapshots.every_days,
+            count=snapshots.count,
+            test=snapshots.test if test is None else test,
+            last=last or snapshots.last,
+            time_zone=self.config.data.time_zone,
+        )
+
+    def loader(self, builders: Sequence[FeatureBuilder] | None = None) -> SnapshotLoader:
+        """Return what makes labelled snapshots of the history."""
+        config = self.config
+        return SnapshotLoader(
+            history=self.read.history,
+            builders=make_builders(config.features) if builders is None else builders,
+            label=LABELS[config.label.kind](),
+            active_within_days=config.population.active_within_days,
+            min_orders=config.population.min_orders,
+            progress=self.progress,
+        )
+
+    def settings(self) -> ModelSettings:
+        """Return what the configuration says about the models."""
+        churn, value = self.config.churn, self.config.lifetime_value
+        return ModelSettings(
+            churn_model=churn.model,
+            spend_model=value.model,
+            churn_params=dict(churn.params),
+            spend_params=dict(value.params),
+            calibration=churn.calibration,
+            churn_level=churn.level,
+            spend_level=value.level,
+            objective=value.objective,
+            interval=value.interval,
+            purchase_kind=str(self.config.features.get("purchase_model", {}).get("kind", "bg_nbd")),
+            seed=self.config.seed,
+            threads=self.config.engine.threads or 0,
+        )
+
+
+@contextmanager
+def open_session(
+    config: Config,
+    *,
+    tables: Mapping[str, Any] | None = None,
+    as_of: date | None = None,
+    bundle: Bundle | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Iterator[Session]:
+    """Open the engine, read and check the tables, and close the engine at the end.
+
+    Parameters
+    ----------
+    config : Config
+    tables : mapping of str to frame, optional
+        Pandas, Polars or Arrow frames in place of configured sources: ``{"orders": frame}``.
+    as_of : date, optional
+        In place of ``scoring.as_of``.
+    bundle : Bundle, optional
+        Read the tables as this model was trained, whatever the configuration says now.
+    progress : callable, optional
+        Told what is being done.
+
+    Raises
+    ------
+    DataError
+        If a table cannot be read or breaks its contract.
+    """
+    told = progress or (lambda _: None)
+    data = config.data
+    rules = (
+        {"time_zone": data.time_zone, "refunds": data.refunds, "duplicates": data.duplicates}
+        if bundle is None
+        else {key: bundle.data[key] for key in ("time_zone", "refunds", "duplicates")}
+    )
+    limit = as_of or _day(config.scoring.as_of, time_zone=rules["time_zone"])
+    engine = ENGINES[config.engine.kind](
+        threads=config.engine.threads,
+        memory_limit=config.engine.memory_limit,
+        temp_directory=config.engine.temp_directory,
+    )
+    try:
+        told("reading and checking the data")
+        read = read_history(
+            {"orders": _spec(data.orders, frame=(tables or {}).get("orders"), name="orders")},
+            engine=engine,
+            as_of_us=limit and midnight_us(limit, time_zone=rules["time_zone"]),
+            on_invalid=data.on_invalid,
+            order_columns=None if bundle is None else frozenset(bundle.data["columns"]),
+            **rules,
+        )
+        yield Session(
+            config=config, engine=engine, read=read, as_of=limit or read.end_day, progress=told
+        )
+    finally:
+        engine.close()
+
+
+def _day(as_of: date | datetime | None, *, time_zone: str) -> date | None:
+    """Return ``scoring.as_of`` as a business day; a clock time within a day is refused."""
+    if not isinstance(as_of, datetime):
+        return as_of
+    local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of
+    if local.time() != time.min:
+        msg = f"scoring.as_of: must be the beginning of a day in {time_zone}; got {as_of}"
+        raise ConfigError(msg)
+    return local.date()
+
+
+def _spec(table: Table, *, frame: Any, name: str) -> TableSpec:
+    columns = table.column_mapping
+    if frame is not None:
+        label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
+        return TableSpec(source=frame, columns=columns, filter=table.filter, label=label)
+    source = table.source
+    if source.startswith(DATASET):
+        path = str(dataset_path(source.removeprefix(DATASET)))
+        return TableSpec(source=path, columns=columns, filter=table.filter, label=source)
+    return TableSpec(source=source, columns=columns, filter=table.filter)
+
+
+def now() -> datetime:
+    """Return this instant, UTC, to the microsecond."""
+    return datetime.now(UTC)

@@ -1,0 +1,317 @@
+"""The verbs ``validate``, ``train`` and ``backtest``."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit import __version__
+from churnkit.data.sinks import write_json
+from churnkit.evaluation.backtest import (
+    Backtest,
+    evaluate_snapshot,
+    mean_metrics,
+    predict_snapshot,
+)
+from churnkit.evaluation.backtest import backtest as run_backtest
+from churnkit.evaluation.predictive import churn_metrics, spend_metrics
+from churnkit.models.bundle import Bundle, load_bundle, save_bundle
+from churnkit.models.drift import describe
+from churnkit.models.training import fit_models
+from churnkit.pipeline.results import TrainResult, ValidationResult
+from churnkit.pipeline.session import Session, as_config, make_builders, now, open_session
+from churnkit.tracking import Tracker, decide_champion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from churnkit.config import Config
+    from churnkit.data.windows import SnapshotPlan
+    from churnkit.evaluation.backtest import SnapshotLoader
+    from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.training import Models
+
+__all__ = ["backtest", "train", "train_in", "validate", "validation_of"]
+
+MODELS_FOLDER = Path("models")
+
+
+def validate(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    tables: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ValidationResult:
+    """Check a configuration and the data behind it, and nothing else.
+
+    Parameters
+    ----------
+    config : Config, mapping or path
+    tables : mapping of str to frame, optional
+        Frames in place of configured sources: ``{"orders": frame}``.
+    progress : callable, optional
+        Told what is being done.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is wrong.
+    DataError
+        If a table cannot be read, breaks its contract, or is too short to train on.
+    """
+    with open_session(as_config(config), tables=tables, progress=progress) as session:
+        return validation_of(session, session.plan())
+
+
+def validation_of(session: Session, plan: SnapshotPlan) -> ValidationResult:
+    """Return what an open session has read and planned."""
+    return ValidationResult(
+        name=session.config.name,
+        config_hash=session.config.hash,
+        tables=session.read.reports,
+        first_day=str(session.read.first_day),
+        end_day=str(session.read.end_day),
+        train_cutoffs=tuple(str(s.cutoff) for s in plan.train),
+        test_cutoffs=tuple(str(s.cutoff) for s in plan.test),
+        skipped={str(s.cutoff): s.reason for s in plan.skipped},
+    )
+
+
+def backtest(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    tables: Mapping[str, Any] | None = None,
+    output: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Backtest:
+    """Test the models and every baseline at each test cutoff, trained as of that cutoff.
+
+    Parameters
+    ----------
+    config : Config, mapping or path
+    tables : mapping of str to frame, optional
+        Frames in place of configured sources.
+    output : path, optional
+        JSON file for the result.
+    progress : callable, optional
+        Told what is being done.
+    """
+    with open_session(as_config(config), tables=tables, progress=progress) as session:
+        origins = session.plan().test
+        plans = [session.plan(last=origin.cutoff, test=1) for origin in origins]
+        result = run_backtest(
+            plans,
+            name=session.config.name,
+            load=session.loader(),
+            settings=session.settings(),
+        )
+    if output is not None:
+        write_json(output, result.to_dict())
+    return result
+
+
+def train(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    tables: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> TrainResult:
+    """Fit the models, test them beside the baselines, save, track and register them.
+
+    The alias ``champion`` moves to the new version only if it is no worse than the champion on the
+    same test snapshots.
+
+    Parameters
+    ----------
+    config : Config, mapping or path
+    tables : mapping of str to frame, optional
+        Frames in place of configured sources.
+    progress : callable, optional
+        Told what is being done.
+    """
+    with open_session(as_config(config), tables=tables, progress=progress) as session:
+        return train_in(session, session.plan())
+
+
+def train_in(session: Session, plan: SnapshotPlan) -> TrainResult:
+    """Train in an open session; see :func:`train`."""
+    config, load = session.config, session.loader()
+    snapshots = [load(s) for s in plan.train]
+    session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
+    models, notes = fit_models(snapshots, settings=session.settings(), judge=spend_metrics)
+    session.progress("testing beside the baselines")
+    tests = [load(s) for s in plan.test]
+    results = [evaluate_snapshot(models, snapshots, test) for test in tests]
+    tested = Backtest(name=config.name, snapshots=tuple(results))
+    notes = {**notes, "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped}}
+    session.progress("saving and registering the model")
+    return _register(
+        session, models, notes=notes, tested=tested, tests=tests, train=snapshots, load=load
+    )
+
+
+def _register(
+    session: Session,
+    models: Models,
+    *,
+    notes: Mapping[str, Any],
+    tested: Backtest,
+    tests: Sequence[LabelledSnapshot],
+    train: Sequence[LabelledSnapshot],
+    load: SnapshotLoader,
+) -> TrainResult:
+    config = session.config
+    tracker = Tracker(config.tracking.uri, folder=MODELS_FOLDER)
+    model_name = config.tracking.registered_model
+    champion = tracker.champion(model_name)
+    tags = {"churnkit.config_hash": config.hash, "churnkit.version": __version__}
+    with tracker.start_run(config.tracking.experiment, run_name=config.name, tags=tags) as run:
+        bundle = _bundle(
+            session,
+            models,
+            version=tracker.next_version(model_name),
+            notes=notes,
+            tested=tested,
+            train=train,
+        )
+        run.log_params(config.resolved())
+        run.log_document("config.yaml", config.to_yaml())
+        run.log_document("inputs.json", {r.table: r.to_dict() for r in session.read.reports})
+        run.log_document("backtest.json", tested.to_dict())
+        for step, snapshot in enumerate(tested.snapshots):
+            for name, metrics in snapshot.models.items():
+                prefix = "" if name == "model" else f"{name}."
+                run.log_metrics({f"{prefix}{k}": v for k, v in metrics.items()}, step=step)
+        folder = MODELS_FOLDER / model_name / bundle.version
+        save_bundle(bundle, folder)
+        version = run.log_bundle(bundle, folder, registered_model=model_name)
+        if version != bundle.version:
+            # Another run registered in between: the folder follows the registry.
+            bundle = replace(bundle, version=version)
+            folder = save_bundle(bundle, MODELS_FOLDER / model_name / version)
+        moves, reason = True, "there was no champion"
+        if champion is not None:
+            other = load_bundle(tracker.download(f"models:/{model_name}@champion"))
+            moves, reason = _no_worse(session, bundle, other, tested=tested, tests=tests, load=load)
+        if moves:
+            tracker.promote(model_name, version)
+        run.log_document("champion.txt", reason)
+    return TrainResult(
+        name=model_name,
+        version=version,
+        run_id=run.run_id,
+        bundle_folder=folder,
+        backtest=tested,
+        is_champion=moves,
+        champion_reason=reason,
+        notes=notes,
+    )
+
+
+def _no_worse(
+    session: Session,
+    bundle: Bundle,
+    champion: Bundle,
+    *,
+    tested: Backtest,
+    tests: Sequence[LabelledSnapshot],
+    load: SnapshotLoader,
+) -> tuple[bool, str]:
+    """Compare with the champion on the same test snapshots."""
+    differing = [
+        part
+        for part in ("snapshot", "population", "data")
+        if dict(getattr(bundle, part)) != dict(getattr(champion, part))
+    ]
+    if differing:
+        return False, (
+            f"version {champion.version} was trained with another {' and '.join(differing)} and"
+            " cannot be compared; promote the new version by hand if it is meant to take over"
+        )
+    if champion.features != bundle.features:
+        load = session.loader(make_builders(champion.features))
+        tests = [load(test.snapshot) for test in tests]
+    theirs = []
+    for test in tests:
+        predicted = predict_snapshot(champion.models, test)
+        theirs.append(
+            {
+                **churn_metrics(test.churned, predicted.churn_probability),
+                **spend_metrics(test.future_spend, predicted.expected_spend),
+            }
+        )
+    return decide_champion(tested.mean()["model"], mean_metrics(theirs))
+
+
+def _bundle(
+    session: Session,
+    models: Models,
+    *,
+    version: str,
+    notes: Mapping[str, Any],
+    tested: Backtest,
+    train: Sequence[LabelledSnapshot],
+) -> Bundle:
+    config, newest = session.config, train[-1]
+    stayed = newest.features.values[~newest.churned].astype(np.float64)
+    names = newest.features.names
+    predicted = predict_snapshot(models, newest)
+    orders = session.read.loaded["orders"]
+    value = config.lifetime_value
+    return Bundle(
+        name=config.tracking.registered_model,
+        version=version,
+        created_at=now().isoformat(timespec="seconds"),
+        models=models,
+        features={name: dict(options) for name, options in config.features.items()},
+        feature_names=names,
+        data={
+            "time_zone": config.data.time_zone,
+            "refunds": config.data.refunds,
+            "duplicates": config.data.duplicates,
+            "columns": sorted(orders.columns),
+        },
+        snapshot={
+            "observation_days": newest.snapshot.observation_days,
+            "horizon_days": newest.snapshot.horizon_days,
+            "gap_days": newest.snapshot.gap_days,
+        },
+        population={
+            "active_within_days": config.population.active_within_days,
+            "min_orders": config.population.min_orders,
+        },
+        value={
+            "gross_margin": value.gross_margin,
+            "yearly_discount_rate": value.yearly_discount_rate,
+        },
+        typical=_medians(stayed, names=names),
+        distribution={
+            **{name: describe(newest.features.values[:, i]) for i, name in enumerate(names)},
+            "churn_probability": describe(predicted.churn_probability),
+        },
+        metrics=tested.to_dict(),
+        notes=notes,
+        provenance={
+            "config_hash": config.hash,
+            "inputs": {r.table: r.fingerprint for r in session.read.reports},
+            "train_cutoffs": [str(s.snapshot.cutoff) for s in train],
+            "train_rows": sum(len(s.churned) for s in train),
+            "churnkit": __version__,
+            "python": platform.python_version(),
+            "lightgbm": installed_version("lightgbm"),
+        },
+    )
+
+
+def _medians(values: np.ndarray, *, names: Sequence[str]) -> dict[str, float | None]:
+    """Return the median of each column over its known values, None where there are none."""
+    medians: dict[str, float | None] = {}
+    for position, name in enumerate(names):
+        known = values[np.isfinite(values[:, position]), position]
+        medians[name] = float(np.median(known)) if known.size else None
+    return medians
