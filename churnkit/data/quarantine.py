@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from churnkit.data.contracts import Check
     from churnkit.engines import Engine
 
-__all__ = ["GOOD", "account", "mark_rows", "raise_on_faults", "rejected_rows"]
+__all__ = [
+    "GOOD",
+    "account",
+    "customers_set_aside",
+    "mark_rows",
+    "raise_on_faults",
+    "rejected_rows",
+]
 
 EXAMPLES = 5
 EXAMPLE_LENGTH = 80
@@ -122,6 +129,13 @@ def rejected_rows(
     ]
     reason = nw.concat_str(words).str.slice(2)
     return kept.filter(~GOOD).select(**_cells(contract, texts=texts), reason=reason)
+
+
+def customers_set_aside(kept: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return ``customer_id`` of bad rows that have a sound one and are not in the future."""
+    unsound = _broken("customer_id_mixed_type") | nw.col("customer_id").is_null()
+    later = nw.col("faults").str.contains("_in_future;", literal=True)
+    return kept.filter(~GOOD, ~unsound, ~later).select("customer_id")
 
 
 def account(

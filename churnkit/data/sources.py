@@ -13,7 +13,14 @@ import narwhals as nw
 from churnkit.data.clock import local_to_utc_us, transitions
 from churnkit.data.contracts import TableContract, TableReport, row_checks
 from churnkit.data.origins import SOURCES, Source, source_of
-from churnkit.data.quarantine import GOOD, account, mark_rows, raise_on_faults, rejected_rows
+from churnkit.data.quarantine import (
+    GOOD,
+    account,
+    customers_set_aside,
+    mark_rows,
+    raise_on_faults,
+    rejected_rows,
+)
 from churnkit.engines import ENGINE_SAYS, quoted
 from churnkit.errors import ConfigError, DataError, ParameterError
 from churnkit.registry import did_you_mean
@@ -84,12 +91,23 @@ class LoadedTable:
         Counts.
     columns : frozenset of str
         Contract columns that the source has.
+    marked : narwhals.LazyFrame
+        All rows, each with ``faults``: the names of the checks that it breaks, each with a ``;``.
     """
 
     rows: nw.LazyFrame[Any]
     rejected: nw.LazyFrame[Any]
     report: TableReport
     columns: frozenset[str]
+    marked: nw.LazyFrame[Any]
+
+    def rejected_customers(self) -> nw.LazyFrame[Any]:
+        """Return ``customer_id`` of the rows set aside, one row for each.
+
+        Left out are rows without a sound id, and rows in the future of the run: whoever is only
+        there is not known yet.
+        """
+        return customers_set_aside(self.marked)
 
 
 def load_table(
@@ -175,6 +193,7 @@ def load_table(
         rejected=rejected_rows(kept, checks=checks, contract=contract, texts=texts),
         report=report,
         columns=frozenset(mapping),
+        marked=kept,
     )
 
 
