@@ -1,5 +1,49 @@
-"""churnkit: churn risk, customer lifetime value and retention metrics from customer histories."""
+"""churnkit: churn risk, customer lifetime value and retention metrics from customer histories.
+
+Nothing heavy is imported until a verb is used.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from churnkit.pipeline import (
+        backtest,
+        build_features,
+        explain,
+        load_config,
+        run,
+        score,
+        train,
+        validate,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "backtest",
+    "build_features",
+    "explain",
+    "load_config",
+    "run",
+    "score",
+    "train",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first asked for."""
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from churnkit import pipeline
+
+    return getattr(pipeline, name)
+
+
+def __dir__() -> list[str]:
+    """List the verbs, imported or not."""
+    return sorted(__all__)

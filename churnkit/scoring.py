@@ -273,7 +273,7 @@ def _predictions(
 
     if not chunks or not any(chunk.eligible.any() for chunk in chunks):
         return None, {}
-    models, value = bundle.models, bundle.value
+    models = bundle.models
     base = {n: np.concatenate([c.base[n] for c in chunks]) for n in chunks[0].base}
     eligible = np.concatenate([c.eligible for c in chunks])
     forecast = forecast_purchases(base, snapshot, kind=models.settings.purchase_kind)
@@ -281,7 +281,13 @@ def _predictions(
     log_odds = np.concatenate([c.log_odds for c in chunks])
     raw = np.concatenate([c.value for c in chunks])
     probability, spend, level = models.at_level(log_odds, raw, forecast=ours)
-    ltv = expected_ltv(spend, **value, **_gap_and_horizon(snapshot))
+    ltv = expected_ltv(
+        spend,
+        gross_margin=bundle.value["gross_margin"],
+        yearly_discount_rate=bundle.value["yearly_discount_rate"],
+        gap_days=snapshot.gap_days,
+        horizon_days=snapshot.horizon_days,
+    )
     columns: dict[str, Any] = {
         "customer_id": pa.concat_arrays([c.customer_ids for c in chunks]),
         "churn_probability": probability,
@@ -308,10 +314,6 @@ def _predictions(
         columns[name] = [v for chunk in chunks for v in chunk.reasons[name]]
     table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
     return table, {"log_odds_shift": level.log_odds_shift, "spend_factor": level.spend_factor}
-
-
-def _gap_and_horizon(snapshot: Snapshot) -> dict[str, int]:
-    return {"gap_days": snapshot.gap_days, "horizon_days": snapshot.horizon_days}
 
 
 def _rank(probability: Floats) -> NDArray[np.int64]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from churnkit.config import load_config
-from churnkit.features.build import FeatureTable
+from churnkit.pipeline.features import build_features
 from churnkit.pipeline.scoring import explain, run, score
 from churnkit.pipeline.session import as_config
+from churnkit.pipeline.starter import init, list_names, promote
 from churnkit.pipeline.training import backtest, train, validate
 
 __all__ = [
-    "FeatureTable",
     "as_config",
     "backtest",
+    "build_features",
     "explain",
+    "init",
+    "list_names",
     "load_config",
+    "promote",
     "run",
     "score",
     "train",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +11,27 @@ import numpy as np
 from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import Snapshot
-from churnkit.errors import DataError, ParameterError
+from churnkit.errors import DataError
 from churnkit.explain import Reasons, contributions, phrases_of
 from churnkit.features.build import build_features
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.bundle import load_bundle
 from churnkit.pipeline.results import ExplainResult, RunResult, ScoreResult
-from churnkit.pipeline.session import Session, as_config, make_builders, now, open_session
+from churnkit.pipeline.session import (
+    Session,
+    as_config,
+    as_day,
+    make_builders,
+    now,
+    open_session,
+)
 from churnkit.pipeline.training import MODELS_FOLDER, train_in, validation_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
 from churnkit.tracking import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
 
     from churnkit.config import Config
     from churnkit.models.bundle import Bundle
@@ -71,7 +78,7 @@ def score(
     config = as_config(config)
     bundle = _load(config, model)
     with open_session(
-        config, tables=tables, as_of=_as_day(as_of), bundle=bundle, progress=progress
+        config, tables=tables, as_of=as_day(as_of), bundle=bundle, progress=progress
     ) as session:
         return score_in(session, bundle, output=output)
 
@@ -79,16 +86,6 @@ def score(
 def _load(config: Config, model: str | Path | None) -> Bundle:
     reference = str(model or f"models:/{config.tracking.registered_model}@champion")
     return load_bundle(Tracker(config.tracking.uri, folder=MODELS_FOLDER).download(reference))
-
-
-def _as_day(as_of: date | str | None) -> date | None:
-    if not isinstance(as_of, str):
-        return as_of
-    try:
-        return date.fromisoformat(as_of)
-    except ValueError as error:
-        msg = f"as_of: must be a date such as 2011-12-10; got {as_of!r}"
-        raise ParameterError(msg) from error
 
 
 def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = None) -> ScoreResult:
@@ -230,7 +227,7 @@ def explain(
     config = as_config(config)
     bundle = _load(config, model)
     with open_session(
-        config, tables=tables, as_of=_as_day(as_of), bundle=bundle, progress=progress
+        config, tables=tables, as_of=as_day(as_of), bundle=bundle, progress=progress
     ) as session:
         builders = make_builders(bundle.features)
         session.progress(f"explaining as of {session.as_of}")

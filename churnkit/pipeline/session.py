@@ -16,7 +16,7 @@ from churnkit.data.sources import TableSpec
 from churnkit.data.windows import midnight_us, plan_snapshots
 from churnkit.datasets import dataset_path
 from churnkit.engines import ENGINES
-from churnkit.errors import ConfigError
+from churnkit.errors import ConfigError, ParameterError
 from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from churnkit.features.history import ReadHistory
     from churnkit.models.bundle import Bundle
 
-__all__ = ["Progress", "Session", "as_config", "make_builders", "open_session"]
+__all__ = ["Session", "as_config", "as_day", "make_builders", "now", "open_session"]
 
-Progress = "Callable[[str], None]"
 DATASET = "dataset:"
 
 
@@ -231,7 +230,7 @@ def _day(as_of: date | datetime | None, *, time_zone: str) -> date | None:
     return local.date()
 
 
-def _spec(table: Table, *, frame: Any, name: str) -> TableSpec:
+def _spec(table: Table[Any], *, frame: Any, name: str) -> TableSpec:
     columns = table.column_mapping
     if frame is not None:
         label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
@@ -241,6 +240,17 @@ def _spec(table: Table, *, frame: Any, name: str) -> TableSpec:
         path = str(dataset_path(source.removeprefix(DATASET)))
         return TableSpec(source=path, columns=columns, filter=table.filter, label=source)
     return TableSpec(source=source, columns=columns, filter=table.filter)
+
+
+def as_day(as_of: date | str | None) -> date | None:
+    """Return a business day given as a date or as ISO text."""
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of)
+    except ValueError as error:
+        msg = f"as_of: must be a date such as 2011-12-10; got {as_of!r}"
+        raise ParameterError(msg) from error
 
 
 def now() -> datetime:

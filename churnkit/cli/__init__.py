@@ -1,0 +1,7 @@
+"""The same verbs for a shell: ``churnkit run configs/online_retail_ii.yaml``."""
+
+from __future__ import annotations
+
+from churnkit.cli.commands import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,355 @@
+"""The commands: their arguments, their help, and what each prints."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from churnkit.cli.console import Console
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="churnkit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Churn risk, customer lifetime value and retention metrics from order histories.\n\n"
+    "Start with [bold]churnkit run configs/online_retail_ii.yaml[/bold], or make a configuration"
+    " for your own file with [bold]churnkit init orders.csv[/bold].",
+    epilog="Exit codes: 0 done, 1 unexpected, 2 configuration, 3 data, 4 a guard of the model.",
+)
+
+ConfigPath = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="YAML file, such as configs/online_retail_ii.yaml.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key: snapshots.horizon_days=60."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one line of JSON for machines instead of tables.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="First day not known. Default: the day after the last."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="REF", help="Bundle folder or models:/name@alias. Default: champion."),
+]
+
+
+def _do(
+    verb: Callable[[Console, Any], tuple[Any, Callable[[], None]]],
+    config: str,
+    *,
+    overrides: list[str] | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Load the configuration, carry out a verb, and print its result or its error."""
+    from churnkit.cli.console import Console
+    from churnkit.config import load_config
+
+    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
+        result, show = verb(console, load_config(config, overrides=overrides or ()))
+        console.finish(result, show)
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Validate, train, test beside the baselines, register and score: the whole job.
+
+    Example: churnkit run configs/online_retail_ii.yaml --set snapshots.horizon_days=60
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import run as do
+
+        result = do(loaded, progress=console.progress)
+        return result, lambda: show.run(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def validate(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Check the configuration and the data, count what is wrong, and do nothing else.
+
+    Example: churnkit validate configs/cdnow.yaml
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import validate as do
+
+        result = do(loaded, progress=console.progress)
+        return result, lambda: show.validation(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def train(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Fit, test beside the baselines, save and register a model.
+
+    The alias champion moves only if the new model is no worse on the same test snapshots.
+
+    Example: churnkit train configs/cdnow.yaml --set seed=11
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import train as do
+
+        result = do(loaded, progress=console.progress)
+        return result, lambda: show.training(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def backtest(
+    config: ConfigPath,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train as of each test cutoff and compare the model with every baseline; register nothing.
+
+    Example: churnkit backtest configs/cdnow.yaml --set snapshots.test=3 --output out/backtest.json
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import backtest as do
+
+        result = do(loaded, output=output, progress=console.progress)
+        return result, lambda: show.backtest(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def score(
+    config: ConfigPath,
+    as_of: AsOf = None,
+    model: Model = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The score table, .parquet or .csv."),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write one row per customer: risk, value, reasons and formula metrics, and a manifest.
+
+    Example: churnkit score configs/online_retail_ii.yaml --as-of 2011-12-10 --output scores.csv
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import score as do
+
+        result = do(loaded, as_of=as_of, model=model, output=output, progress=console.progress)
+        return result, lambda: show.scores(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def explain(
+    config: ConfigPath,
+    customer: Annotated[
+        list[str] | None,
+        typer.Option("--customer", metavar="ID", help="A customer to explain; may be repeated."),
+    ] = None,
+    as_of: AsOf = None,
+    model: Model = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Contributions of everybody, .parquet or .csv."),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say what drives churn, over everybody and for single customers.
+
+    Example: churnkit explain configs/online_retail_ii.yaml --customer 12347
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import explain as do
+
+        result = do(
+            loaded,
+            customers=customer or (),
+            as_of=as_of,
+            model=model,
+            output=output,
+            progress=console.progress,
+        )
+        return result, lambda: show.explanation(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def init(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A .parquet, .csv or .csv.gz file.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="YAML", help="Default: the file's name with .yaml.")
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="Business zone of naive times.")] = "UTC",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a commented configuration for a data file by looking at its columns.
+
+    Example: churnkit init orders.csv --time-zone Europe/London
+    """
+    from churnkit.cli import show
+    from churnkit.cli.console import Console
+
+    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
+        from churnkit.pipeline import init as do
+
+        result = do(file, output=output, time_zone=time_zone, replace=force)
+        console.finish(result, lambda: show.started(console, result))
+
+
+@app.command(name="list")
+def list_names(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="features, models, baselines, config, …")
+    ] = "kinds",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """List what a configuration may name: features, models, calibrations, keys and more.
+
+    Example: churnkit list features
+    """
+    from churnkit.cli import show
+    from churnkit.cli.console import Console
+
+    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
+        from churnkit.pipeline import list_names as do
+
+        result = do(kind)
+        console.finish(result, lambda: show.names(console, result))
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="Registered model.")],
+    version: Annotated[str, typer.Argument(help="Version that becomes the champion.")],
+    uri: Annotated[
+        str | None, typer.Option(help="Tracking server. Default: the store in models/.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Move the alias champion to a version of a registered model.
+
+    Example: churnkit promote online_retail_ii 3
+    """
+    from churnkit.cli import show
+    from churnkit.cli.console import Console
+
+    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
+        from churnkit.pipeline import promote as do
+
+        result = do(name, version, uri=uri)
+        console.finish(result, lambda: show.promoted(console, result))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from churnkit import __version__
+
+        typer.echo(f"churnkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Say what the whole command is for."""
+
+
+def main() -> None:
+    """Run the command line; errors made on purpose become one sentence and their exit code."""
+    code: object = 0
+    try:
+        app()
+    except SystemExit as stop:
+        code = stop.code
+    except ChurnkitError as error:
+        if "--debug" in sys.argv:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        code = error.exit_code
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> None:
+    """End the process as the interpreter would, without its last step.
+
+    That step unloads DuckDB's types while narwhals still holds some, which DuckDB reports as leaks
+    in forty lines on stderr, long after everything is written and closed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)

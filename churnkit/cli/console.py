@@ -1,0 +1,112 @@
+"""Where a command writes: results on stdout, progress and warnings on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as RichConsole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import RenderableType
+    from rich.status import Status
+
+__all__ = ["Console"]
+
+
+@dataclass(kw_only=True, eq=False)
+class Console:
+    """The two streams of a command.
+
+    Parameters
+    ----------
+    as_json : bool
+        Results are one line of JSON.
+    quiet : bool
+        No progress and no warnings.
+    """
+
+    as_json: bool
+    quiet: bool
+    out: RichConsole = field(default_factory=lambda: RichConsole(highlight=False))
+    err: RichConsole = field(default_factory=lambda: RichConsole(stderr=True, highlight=False))
+    _began: float = field(default_factory=time.monotonic)
+    _status: Status | None = None
+    _step: tuple[float, str] | None = None
+
+    @classmethod
+    @contextmanager
+    def opened(cls, *, as_json: bool, quiet: bool, debug: bool) -> Iterator[Console]:  # noqa: ARG003
+        """Give a console, with the package's warnings on it, and end its spinner at the end."""
+        console = cls(as_json=as_json, quiet=quiet)
+        logger = logging.getLogger("churnkit")
+        handler = _Warnings(console)
+        logger.addHandler(handler)
+        try:
+            yield console
+        finally:
+            logger.removeHandler(handler)
+            console.stop()
+
+    def progress(self, message: str) -> None:
+        """Say what is being done: a spinner on a terminal, a line with the time elsewhere."""
+        if self.quiet:
+            return
+        if not self.err.is_terminal:
+            self.err.print(f"[{time.monotonic() - self._began:6.1f} s] {message}", markup=False)
+            return
+        self._end_step()
+        self._step = (time.monotonic(), message)
+        if self._status is None:
+            self._status = self.err.status(message)
+            self._status.start()
+        self._status.update(message)
+
+    def stop(self) -> None:
+        """End the spinner."""
+        self._end_step()
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _end_step(self) -> None:
+        if self._step is not None and self._status is not None:
+            began, message = self._step
+            self.err.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {message}")
+        self._step = None
+
+    def warn(self, message: str) -> None:
+        """Show a warning."""
+        if not self.quiet:
+            self.err.print(f"warning: {message}", markup=False, soft_wrap=True)
+
+    def print(self, *parts: RenderableType) -> None:
+        """Print on stdout."""
+        self.out.print(*parts)
+
+    def finish(self, result: Any, show: Callable[[], None]) -> None:
+        """Print a result: one line of JSON, or whatever ``show`` prints."""
+        self.stop()
+        if self.as_json:
+            sys.stdout.write(json.dumps(result.to_dict(), allow_nan=False) + "\n")
+        else:
+            show()
+
+
+class _Warnings(logging.Handler):
+    """Hands the package's warnings to the console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one warning."""
+        self.console.warn(record.getMessage())
