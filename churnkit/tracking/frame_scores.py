@@ -1,0 +1,137 @@
+"""Scores an order history held in memory, as a model that MLflow loads or serves does."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from churnkit.data.sources import TableSpec
+from churnkit.data.windows import midnight_us
+from churnkit.engines import DuckDBEngine
+from churnkit.errors import ParameterError
+from churnkit.explain import Reasons, contributions, phrases_of
+from churnkit.features.build import FEATURE_BUILDERS
+from churnkit.features.history import read_history
+from churnkit.scoring import ScoreRequest, score_customers, score_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from churnkit.features.build import FeatureBuilder
+    from churnkit.models.base import FeatureMatrix
+    from churnkit.models.bundle import Bundle
+
+__all__ = ["RISK_BANDS", "frame_schema", "score_frame"]
+
+RISK_BANDS = {"medium": 0.33, "high": 0.66}
+
+
+def frame_schema(bundle: Bundle, *, reasons: int) -> pa.Schema:
+    """Return the columns of the score table that :func:`score_frame` makes of a bundle."""
+    columns = _reasons(bundle, builders=(), count=reasons).column_names
+    return score_schema(reason_columns=columns, time_zone=bundle.data["time_zone"])
+
+
+def score_frame(
+    orders: Any,
+    bundle: Bundle,
+    *,
+    as_of: date | str | None = None,
+    risk_bands: Mapping[str, float] = RISK_BANDS,
+    reasons: int = 3,
+) -> pd.DataFrame:
+    """Return the score table of an order history.
+
+    Parameters
+    ----------
+    orders : dataframe
+        The history, all of it, with the columns that the model was trained with
+        (``bundle.data["columns"]``): pandas, Polars or Arrow.
+    bundle : Bundle
+        The model.
+    as_of : date or ISO text, optional
+        First business day that is not known; by default the day after the last order.
+    risk_bands : mapping of str to float
+        ``medium`` and ``high``: probabilities at which the bands begin.
+    reasons : int
+        Reasons per customer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of :func:`frame_schema`, one row per customer, by ``customer_id``; days are
+        timestamps at midnight.
+
+    Raises
+    ------
+    ParameterError
+        If ``as_of`` is no date.
+    DataError
+        If the orders hold no valid row.
+    ModelGuardError
+        If the orders lack a column that the model was trained with.
+    """
+    import pyarrow as pa
+
+    zone, day = bundle.data["time_zone"], _day(as_of)
+    builders = _builders(bundle)
+    wording = _reasons(bundle, builders=builders, count=reasons)
+
+    def explained(features: FeatureMatrix) -> dict[str, list[Any]]:
+        return wording.columns(features, contributions(bundle.models.churn.learner, features))
+
+    parts: list[pa.Table] = []
+    with DuckDBEngine() as engine:
+        read = read_history(
+            {"orders": TableSpec(source=orders, label="the orders given")},
+            engine=engine,
+            time_zone=zone,
+            as_of_us=None if day is None else midnight_us(day, time_zone=zone),
+            order_columns=frozenset(bundle.data["columns"]),
+            refunds=bundle.data["refunds"],
+            duplicates=bundle.data["duplicates"],
+        )
+        score_customers(
+            read.history,
+            bundle,
+            builders=builders,
+            request=ScoreRequest(
+                as_of=day or read.end_day,
+                risk_bands=risk_bands,
+                reason_columns=wording.column_names,
+                explain=explained,
+                scored_at=datetime.now(UTC),
+            ),
+            without_valid_rows=read.customers_without_valid_rows(),
+            write=parts.append,
+        )
+    table = pa.concat_tables(parts).sort_by("customer_id")
+    # Days as timestamps: an object column of dates does not survive JSON and Parquet alike.
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
+    return frame
+
+
+def _builders(bundle: Bundle) -> list[FeatureBuilder]:
+    return [
+        FEATURE_BUILDERS[name](
+            **{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
+        )
+        for name, options in bundle.features.items()
+    ]
+
+
+def _reasons(bundle: Bundle, *, builders: Sequence[FeatureBuilder], count: int) -> Reasons:
+    return Reasons(phrases=phrases_of(builders), typical=bundle.typical, count=count)
+
+
+def _day(as_of: date | str | None) -> date | None:
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of)
+    except ValueError as error:
+        msg = f"as_of: must be a date such as 2011-12-10; got {as_of!r}"
+        raise ParameterError(msg) from error

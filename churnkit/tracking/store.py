@@ -1,0 +1,108 @@
+"""Where runs and models are kept: which store, and the embedded one in a folder."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from churnkit.errors import ParameterError
+
+__all__ = ["ARTIFACTS_TAG", "artifact_root", "prepare", "store_uri"]
+
+DATABASE = "mlflow.db"
+SQLITE = "sqlite:///"
+SQLITE_HEADER = b"SQLite format 3\x00"
+# Says where an experiment's files were when it was made, so that a moved folder is noticed.
+ARTIFACTS_TAG = "churnkit.artifacts"
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
+
+def store_uri(uri: str | None, *, folder: Path | str) -> str:
+    """Return the tracking URI: the one given, else ``MLFLOW_TRACKING_URI``, else the embedded store.
+
+    Parameters
+    ----------
+    uri : str or None
+    folder : path
+        Home of the embedded store.
+
+    Examples
+    --------
+    >>> store_uri("http://127.0.0.1:5000", folder="models")
+    'http://127.0.0.1:5000'
+    """
+    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{Path(folder) / DATABASE}"
+    path = _database(chosen)
+    # Absolute, so that a later change of the working directory does not start a second store.
+    return chosen if path is None else f"{SQLITE}{path}"
+
+
+def artifact_root(uri: str) -> Path | None:
+    """Return the folder for the files of an embedded store, None for a store that has its own."""
+    path = _database(uri)
+    return None if path is None else path.parent / "artifacts"
+
+
+def prepare(uri: str) -> None:
+    """Make the folder of an embedded store, and follow it if it was moved.
+
+    MLflow writes absolute paths into its database. If the folder was moved or copied since, the
+    paths below the old folder are rewritten to the new one.
+
+    Raises
+    ------
+    ParameterError
+        If the folder cannot be made, or the file is no SQLite database.
+    """
+    path, root = _database(uri), artifact_root(uri)
+    if path is None or root is None:
+        return
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        header = path.open("rb").read(len(SQLITE_HEADER)) if path.exists() else b""
+    except OSError as error:
+        msg = f"tracking.uri: {path.parent}: cannot be used as a folder; {error.strerror}"
+        raise ParameterError(msg) from error
+    if not header:
+        return
+    if header != SQLITE_HEADER:
+        msg = f"tracking.uri: {path} is not an SQLite database"
+        raise ParameterError(msg)
+    with closing(sqlite3.connect(path, timeout=10.0)) as database, database:
+        _follow_move(database, root=str(root))
+
+
+def _follow_move(database: sqlite3.Connection, *, root: str) -> None:
+    rows = database.execute("SELECT type, name FROM sqlite_master WHERE type = 'table'")
+    if "experiment_tags" not in {name for _, name in rows}:
+        return
+    recorded = database.execute(
+        "SELECT DISTINCT value FROM experiment_tags WHERE key = ? AND value <> ?",
+        (ARTIFACTS_TAG, root),
+    ).fetchall()
+    for (old,) in recorded:
+        for table, column in LOCATIONS:
+            database.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
+                f" WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                (root, len(old) + 1, old, len(old) + 1, f"{old}/"),
+            )
+        database.execute(
+            "UPDATE experiment_tags SET value = ? WHERE key = ? AND value = ?",
+            (root, ARTIFACTS_TAG, old),
+        )
+
+
+def _database(uri: str) -> Path | None:
+    """Return the file of an SQLite store, None for any other."""
+    if not uri.startswith(SQLITE) or uri == f"{SQLITE}:memory:":
+        return None
+    return Path(uri.removeprefix(SQLITE)).absolute()
