@@ -123,8 +123,11 @@ def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
         day = (instant + old - 1) // US_PER_DAY
         fell_back = (instant + new) // US_PER_DAY < day
         begun.append((day * US_PER_DAY - new if fell_back else instant, new))
-    local = ts_us + _offset(ts_us, tuple(begun))
-    return (local // US_PER_DAY).cast(nw.Int64)
+    utc_day = ts_us // US_PER_DAY
+    local = ts_us - utc_day * US_PER_DAY + _offset(ts_us, tuple(begun))
+    # From one day before to two after: a double holds the quotient exactly enough, and the tree of
+    # offsets is written once, where an integer division repeats its operand.
+    return utc_day + (local / US_PER_DAY).floor().cast(nw.Int64)
 
 
 def iso_local(ts_us: int, *, time_zone: str) -> str:

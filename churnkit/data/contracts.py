@@ -229,7 +229,7 @@ def row_checks(
     now_us : int
         The wall clock, microseconds since 1970 UTC.
     refunds : {"net", "drop", "raise"}
-        Whether negative amounts break a rule.
+        Whether negative amounts of orders break a rule.
     """
     named = [name for name in ("customer_id", "order_id") if name in texts]
     named += [c.name for c in contract.columns if c.kind == "time" and c.name in texts]
@@ -250,7 +250,7 @@ def row_checks(
                 shown_by=(time.name,),
             )
         )
-    if refunds != "net" and "amount" in texts:
+    if refunds != "net" and contract.name == "orders" and "amount" in texts:
         checks.append(
             Check(
                 name="refund_dropped" if refunds == "drop" else "amount_negative",

@@ -156,7 +156,7 @@ def account(
     results = []
     for check in checks:
         rows = sum(c["rows"] for c in combined if check.name in c["faults"].split(";"))
-        shown = {name: cells[name] for name in check.shown_by if rows}
+        shown = {name: cells[name] for name in check.shown_by if rows and name in cells}
         results.append(
             CheckResult(
                 name=check.name,

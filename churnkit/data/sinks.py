@@ -189,9 +189,8 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
     except (TypeError, ValueError) as error:
         msg = f"{os.fspath(path)}: obj must hold plain JSON values; {error}"
         raise ParameterError(msg) from error
-    with replace_file(path) as file:
-        with _telling(path):
-            file.write(f"{text}\n".encode())
+    with replace_file(path) as file, _telling(path):
+        file.write(f"{text}\n".encode())
 
 
 @contextmanager

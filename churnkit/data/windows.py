@@ -169,6 +169,8 @@ def plan_snapshots(
 
     Raises
     ------
+    ParameterError
+        If a number is out of its range.
     DataError
         If ``last`` is immature, or the history is too short for one training and the test snapshots.
 
@@ -179,6 +181,12 @@ def plan_snapshots(
     >>> [str(s.cutoff) for s in plan.train], [str(s.cutoff) for s in plan.test]
     (['2023-07-05', '2023-08-04', '2023-09-03'], ['2023-11-02'])
     """
+    if every_days < 1 or count < 1 or test < 0:
+        msg = (
+            "snapshots: every_days and count must be at least 1, test at least 0;"
+            f" got {every_days}, {count}, {test}"
+        )
+        raise ParameterError(msg)
     reach = timedelta(days=gap_days + horizon_days)
     newest = last or end_day - reach
     if newest + reach > end_day:
