@@ -29,19 +29,19 @@ DAYS_PER_WEEK = 7.0
 BINS_PER_E = 100.0  # mean order values are fitted in cells one percent wide
 PHRASES = {
     "purchase_model_expected_orders": Phrase(
-        text="the rhythm so far promises {value} orders", decimals=1
+        text="{value} more orders expected by the rhythm so far", decimals=1
     ),
     "purchase_model_order_probability": Phrase(
-        text="the rhythm so far gives a {value} chance of another order", percent=True
+        text="{value} chance of another order by the rhythm so far", percent=True
     ),
     "purchase_model_p_alive": Phrase(
-        text="the rhythm so far says {value} likely to be a customer still", percent=True
+        text="by the rhythm so far {value} likely to be a customer still", percent=True
     ),
     "purchase_model_expected_order_value": Phrase(
-        text="the next order should be worth {value}", decimals=2
+        text="{value} expected per order by the orders so far", decimals=2
     ),
     "purchase_model_expected_spend": Phrase(
-        text="the rhythm so far promises {value} of spend", decimals=2
+        text="{value} of spend expected by the rhythm so far", decimals=2
     ),
 }
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 import narwhals as nw
+import numpy as np
 
 from churnkit.data.windows import US_PER_DAY
 from churnkit.features.build import (
-    EPOCH,
     FEATURE_BUILDERS,
     Aggregation,
     Known,
@@ -23,7 +22,8 @@ from churnkit.features.build import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from churnkit.data.windows import Snapshot
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 __all__ = ["Regularity"]
 
@@ -113,7 +113,6 @@ class Regularity:
             "overdue_ratio": ratio(silence, mean),
             "overdue_longest_ratio": ratio(silence, longest),
             "weekend_order_share": ratio(nw.col("_regularity_weekend_orders"), nw.col("orders")),
-            "last_order_month": _month(nw.col("_regularity_last_day"), snapshot=snapshot),
             "cutoff_month": nw.lit(float(snapshot.cutoff.month)),
             "cutoff_weekday": nw.lit(float(snapshot.cutoff.weekday())),
         }
@@ -123,6 +122,7 @@ class Regularity:
                 rows=known["orders"],
                 aggregates={**aggregates, **season.aggregates},
                 features={**features, **season.features},
+                finish=_last_order_month,
             )
         ]
 
@@ -145,15 +145,9 @@ def _same_season(known: Known) -> Aggregation:
     )
 
 
-def _month(day: nw.Expr, *, snapshot: Snapshot) -> nw.Expr:
-    """Return the month (1 to 12) of a day in the observation interval, days since 1970.
-
-    Months are counted by the first days passed, so that no engine's calendar is asked.
-    """
-    first, last = snapshot.observation_start, snapshot.cutoff
-    passed = nw.lit(first.month - 1)
-    for index in range(first.year * 12 + first.month, last.year * 12 + last.month):
-        begins = (date(index // 12, index % 12 + 1, 1) - EPOCH).days
-        passed = passed + nw.when(day >= begins).then(nw.lit(1)).otherwise(nw.lit(0))
-    # Null, not January, for a customer without an order day.
-    return nw.when(~day.is_null()).then(passed % 12 + 1).cast(nw.Float64)
+def _last_order_month(table: pa.Table) -> Mapping[str, NDArray[np.float64]]:
+    """Return the month (1 to 12) of the last order day; engines have calendars that differ."""
+    last = table["_regularity_last_day"]
+    months = last.fill_null(0).to_numpy().astype("datetime64[D]").astype("datetime64[M]")
+    month = months.astype(np.int64) % 12 + 1.0
+    return {"last_order_month": np.where(last.is_null().to_numpy(), np.nan, month)}

@@ -120,10 +120,10 @@ class RecencyFrequencyMonetary:
                 f"amount_sum_{d}d": Phrase(text=f"{{value}} spent {last}", decimals=2),
                 f"order_days_{d}d": Phrase(text=f"ordered on {{value}} days {last}"),
                 f"orders_change_{d}d": Phrase(
-                    text=f"orders {last} against {before}: {{value}} more or fewer"
+                    text=f"orders {last} changed by {{value}} against {before}"
                 ),
                 f"amount_change_{d}d": Phrase(
-                    text=f"spend {last} against {before}: {{value}} more or less", decimals=2
+                    text=f"spend {last} changed by {{value}} against {before}", decimals=2
                 ),
                 f"orders_recent_share_{d}d": Phrase(
                     text=f"{{value}} of the orders of the last {2 * d} days fell {last}",

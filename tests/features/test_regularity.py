@@ -136,11 +136,13 @@ def test_a_season_recorded_from_its_first_day_is_counted(features_of, plain):
 
 
 def test_month_of_the_last_order_is_the_calendar_month(features_of, plain, snapshot):
-    """The month is that of the business zone, at both ends of every day of the observation."""
-    ends = [(days, hour) for days in range(1, 731) for hour in (0.0, 23.99)]
+    """The month is that of the business zone, at both ends of days across leap years."""
+    days_back = {*range(1, 731), *range(731, 20_000, 13)}
+    ends = [(days, hour) for days in days_back for hour in (0.0, 23.99)]
     lines = [plain.line(f"{days}@{hour}", days, hour=hour) for days, hour in ends]
+    long = dataclasses.replace(snapshot, observation_days=20_000)
 
-    features = features_of(lines, REGULARITY)
+    features = features_of(lines, REGULARITY, at_snapshot=long)
 
     months = {name: row["last_order_month"] for name, row in features.items()}
     assert months == {
