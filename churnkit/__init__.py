@@ -5,6 +5,7 @@ Nothing heavy is imported until a verb is used.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from churnkit import pipeline
-
-    return getattr(pipeline, name)
+    return getattr(import_module("churnkit.pipeline"), name)
 
 
 def __dir__() -> list[str]:
