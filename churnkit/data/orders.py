@@ -37,6 +37,7 @@ ORDER_COLUMNS = (
     "refunded_at_us",
 )
 
+OPTIONAL = ("quantity", "discount")
 KEY = ("customer_id", "order_key")
 EPOCH = date(1970, 1, 1)
 
@@ -79,19 +80,10 @@ def order_table(
     amount = nw.col("amount") if "amount" in columns else nw.lit(1.0)
     by_day = nw.concat_str([nw.lit("day "), nw.col("day").cast(nw.String)])
     order = nw.when(nw.col("order_id").is_null()).then(by_day).otherwise(nw.col("order_id"))
-    optional = [
-        (nw.col(c) if c in columns else nw.lit(None).cast(nw.Float64)).alias(c)
-        for c in ("quantity", "discount")
-    ]
-    prepared = (
-        lines.with_columns(amount.alias("amount"), *optional)
-        .with_columns(day=day)
-        .with_columns((order if "order_id" in columns else by_day).alias("order_key"))
+    prepared = lines.with_columns(amount.alias("amount"), day=day).with_columns(
+        order_key=order if "order_id" in columns else by_day
     )
-    absent = [c for c in ("quantity", "discount") if c not in columns]
-    daily = _aggregate(prepared, by=(*KEY, "day")).with_columns(
-        *(nw.lit(None).cast(nw.Float64).alias(c) for c in absent)
-    )
+    daily = _aggregate(prepared, by=(*KEY, "day"), columns=columns)
     if "order_id" in columns:
         daily = engine.materialize(daily)
         # Few orders span days, and only they need the windows of a running net.
@@ -202,7 +194,10 @@ def order_span(
     raise DataError(msg)
 
 
-def _aggregate(lines: nw.LazyFrame[Any], *, by: tuple[str, ...]) -> nw.LazyFrame[Any]:
+def _aggregate(
+    lines: nw.LazyFrame[Any], *, by: tuple[str, ...], columns: frozenset[str]
+) -> nw.LazyFrame[Any]:
+    nothing = nw.lit(None).cast(nw.Float64)
     amount = nw.col("amount")
     return (
         lines.with_columns(
@@ -214,9 +209,10 @@ def _aggregate(lines: nw.LazyFrame[Any], *, by: tuple[str, ...]) -> nw.LazyFrame
         .agg(
             nw.col("ts_us").min(),
             *(nw.col(c).sum() for c in ("amount", "gross_amount", "refund_amount")),
-            *(nw.col(c).sum() for c in ("discount", "quantity")),
+            *(nw.col(c).sum() for c in OPTIONAL if c in columns),
             nw.col("one").sum().cast(nw.Int64).alias("lines"),
         )
+        .with_columns(one=nw.lit(1), **{c: nothing for c in OPTIONAL if c not in columns})
     )
 
 
@@ -250,7 +246,7 @@ def _order_days(flagged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     orders = flagged.filter(nw.col("is_order") == 1)
     rest = flagged.filter(nw.col("is_order") == 0)
     rank = nw.col("one").cum_sum().over("customer_id", "day", order_by=("ts_us", "order_key"))
-    ranked = orders.with_columns(one=nw.lit(1)).with_columns(rank=rank)
+    ranked = orders.with_columns(rank=rank)
     first = ranked.filter(nw.col("rank") == 1).with_columns(
         is_order_day=nw.lit(1),
         previous_order_us=nw.col("ts_us").shift(1).over("customer_id", order_by="ts_us"),
