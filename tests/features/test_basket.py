@@ -8,6 +8,7 @@ from churnkit.features.basket import Basket
 from churnkit.features.build import FEATURE_BUILDERS
 
 BASKET = Basket()
+ALL = ("amount", "order_id", "product_id", "quantity", "discount")
 WITH_DISCOUNT = ("amount", "order_id", "product_id", "discount")
 WITH_QUANTITY = ("amount", "order_id", "product_id", "quantity")
 
@@ -42,7 +43,7 @@ def oracle(rows, *, products, columns):
     }
 
 
-@pytest.mark.parametrize("columns", [WITH_DISCOUNT, WITH_QUANTITY])
+@pytest.mark.parametrize("columns", [ALL, WITH_DISCOUNT, WITH_QUANTITY])
 @pytest.mark.parametrize("seed", range(2))
 def test_agrees_with_the_definition_on_random_histories(
     features_of, plain, snapshot, columns, seed
