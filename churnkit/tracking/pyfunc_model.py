@@ -8,16 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd  # noqa: TC002 - MLflow reads the type hints when it loads the model
-from mlflow.models import set_model
-from mlflow.pyfunc.model import PythonModel
 
 from churnkit.models.bundle import load_bundle
 from churnkit.tracking.frame_scores import score_frame
+from churnkit.tracking.quiet_mlflow import import_mlflow
 
 __all__ = ["ChurnkitModel"]
 
+mlflow = import_mlflow()
+PythonModel: Any = mlflow.pyfunc.PythonModel
 
-class ChurnkitModel(PythonModel):
+
+class ChurnkitModel(PythonModel):  # type: ignore[misc]  # MLflow is untyped here
     """An order history in, the score table out; see :func:`churnkit.tracking.frame_scores.score_frame`."""
 
     def load_context(self, context: Any) -> None:
@@ -55,4 +57,4 @@ class ChurnkitModel(PythonModel):
         return scores
 
 
-set_model(ChurnkitModel())
+mlflow.models.set_model(ChurnkitModel())

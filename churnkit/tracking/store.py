@@ -67,7 +67,7 @@ def prepare(uri: str) -> None:
         return
     try:
         root.mkdir(parents=True, exist_ok=True)
-        header = path.open("rb").read(len(SQLITE_HEADER)) if path.exists() else b""
+        header = _header(path)
     except OSError as error:
         msg = f"tracking.uri: {path.parent}: cannot be used as a folder; {error.strerror}"
         raise ParameterError(msg) from error
@@ -99,6 +99,13 @@ def _follow_move(database: sqlite3.Connection, *, root: str) -> None:
             "UPDATE experiment_tags SET value = ? WHERE key = ? AND value = ?",
             (root, ARTIFACTS_TAG, old),
         )
+
+
+def _header(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(len(SQLITE_HEADER))
 
 
 def _database(uri: str) -> Path | None:

@@ -1,0 +1,79 @@
+"""Where the store is, and what happens when its folder is moved or is no store."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from churnkit.errors import ParameterError
+from churnkit.models.bundle import load_bundle
+from churnkit.tracking import Tracker
+from churnkit.tracking.store import artifact_root, store_uri
+
+
+def test_embedded_store_is_the_default(tmp_path, monkeypatch):
+    """Without a URI and without the environment variable the store is a file in the folder."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    uri = store_uri(None, folder="models")
+
+    assert uri == f"sqlite:///{tmp_path}/models/mlflow.db"
+    assert artifact_root(uri) == tmp_path / "models" / "artifacts"
+    assert not (tmp_path / "models").exists()
+
+
+def test_environment_variable_comes_before_the_folder(monkeypatch):
+    """MLFLOW_TRACKING_URI is used where the configuration names no store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+
+    assert store_uri(None, folder="models") == "http://tracking.example:5000"
+
+
+def test_configured_uri_comes_first(monkeypatch):
+    """A URI in the configuration overrides the environment; a server keeps its own files."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+
+    uri = store_uri("http://127.0.0.1:5001", folder="models")
+
+    assert uri == "http://127.0.0.1:5001"
+    assert artifact_root(uri) is None
+
+
+def test_moved_folder_keeps_its_models_and_documents(shop, tracker, store, tmp_path):
+    """After the folder is moved, models are found and new runs write to the new place only."""
+    with tracker.start_run("moving", run_name="before") as run:
+        run.log_document("note.txt", "kept")
+        version = run.log_bundle(shop.bundle, shop.folder, registered_model="mover")
+    moved = tmp_path / "elsewhere" / "models"
+    shutil.move(store, moved)
+
+    after = Tracker(None, folder=moved)
+    with after.start_run("moving", run_name="after") as second:
+        second.log_document("note.txt", "new")
+
+    found = after.download(f"models:/mover/{version}")
+    assert moved in found.parents
+    assert load_bundle(found).feature_names == shop.bundle.feature_names
+    notes = {path.read_text() for path in moved.rglob("note.txt")}
+    assert notes == {"kept", "new"}
+    assert not store.exists()
+
+
+def test_file_that_is_no_database_is_named(tmp_path):
+    """A file of another kind in the store's place stops in a sentence, at once."""
+    (tmp_path / "mlflow.db").write_text("not a database, but long enough to look like one")
+    tracker = Tracker(None, folder=tmp_path)
+
+    with pytest.raises(ParameterError, match=r"^tracking\.uri: .*mlflow\.db is not an SQLite"):
+        tracker.champion("shop")
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path):
+    """A file where the folder should be stops in a sentence."""
+    (tmp_path / "models").write_text("")
+    tracker = Tracker(f"sqlite:///{tmp_path}/models/mlflow.db")
+
+    with pytest.raises(ParameterError, match=r"^tracking\.uri: .*models: cannot be used as a fold"):
+        tracker.champion("shop")
