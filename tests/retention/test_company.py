@@ -1,0 +1,400 @@
+"""The company report: worked examples, brute force over customers, the truth of a simulated shop."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from churnkit.data.simulate import simulate_shop
+from churnkit.errors import DataError, ParameterError
+from churnkit.formulas import FORMULAS
+from churnkit.retention.company import COMPANY_TABLES, retention_metrics
+from churnkit.retention.definitions import Definitions
+from churnkit.retention.report import ALL, REPORT_COLUMNS
+
+START, END = date(2023, 7, 1), date(2024, 7, 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """Give a shop of two years with every table."""
+    return simulate_shop(customers=500, days=640, seed=5)
+
+
+@pytest.fixture
+def report(shop, in_engine, engine):
+    """Give a function that reports on the shop."""
+
+    def make(names=COMPANY_TABLES, **options):
+        frames = in_engine({name: shop.tables[name] for name in names})
+        given = {"start": START, "end": END, "time_zone": "UTC"} | options
+        return retention_metrics({name: frames[name] for name in names}, engine=engine, **given)
+
+    return make
+
+
+def days_of(orders):
+    """Return customer and day number of each day with an order."""
+    heads = (
+        orders[orders["amount"] > 0]
+        .groupby("order_id")
+        .agg(customer=("customer_id", "first"), ts=("ts", "min"))
+    )
+    return pd.DataFrame({"customer": heads["customer"], "day": heads["ts"].dt.normalize()})
+
+
+def counted(days, *, start, end, window):
+    """Return S, E, N, lost and reactivated from sets of customers."""
+    start, end = pd.Timestamp(start), pd.Timestamp(end)
+
+    def active(at):
+        inside = (days["day"] >= at - pd.Timedelta(days=window)) & (days["day"] < at)
+        return set(days.loc[inside, "customer"])
+
+    first = days.groupby("customer")["day"].min()
+    joined = set(first.index[(first >= start) & (first < end)])
+    s, e = active(start), active(end)
+    return s, e, e & joined, s - e, e - s - joined, joined
+
+
+@pytest.mark.parametrize("window", [20, 90, 400])
+def test_retention_is_that_of_sets_of_customers(shop, report, window):
+    """Every month's customers are those that brute force finds, whichever the window."""
+    days = days_of(shop.to_pandas()["orders"])
+    chosen = Definitions(churn="including_joiners")
+
+    table = report(
+        ["orders"], every="month", activity_window_days=window, definitions=chosen
+    ).to_pandas()
+
+    kept = table[table["metric"] == "customer_retention_rate"].set_index("period_start")
+    lost = table[table["metric"] == "customer_churn_rate"].set_index("period_start")
+    assert len(kept) == 12
+    for start, row in kept.iterrows():
+        s, e, new, gone, back, joined = counted(
+            days, start=start, end=row["period_end"], window=window
+        )
+        assert (row["denominator"], row["numerator"]) == (len(s), len(e - new))
+        assert len(e) == len(s) - len(gone) + len(new) + len(back)
+        assert lost.loc[start, "numerator"] == len(gone) + len(joined - e)
+        assert lost.loc[start, "denominator"] == len(s) + len(joined)
+
+
+@pytest.mark.parametrize("window", [20, 90])
+def test_the_mean_of_daily_counts_each_day(shop, report, window):
+    """The denominator of mean_of_daily is the mean of the customers active at each day's end."""
+    days = days_of(shop.to_pandas()["orders"])
+    chosen = Definitions(churn="mean_of_daily")
+
+    row = next(
+        r
+        for r in report(
+            ["orders"], end=date(2023, 8, 1), activity_window_days=window, definitions=chosen
+        ).rows
+        if r.metric.metric == "customer_churn_rate"
+    )
+
+    counts = []
+    for day in pd.date_range("2023-07-01", "2023-07-31"):
+        inside = (days["day"] > day - pd.Timedelta(days=window)) & (days["day"] <= day)
+        counts.append(days.loc[inside, "customer"].nunique())
+    assert row.metric.denominator == pytest.approx(np.mean(counts), rel=1e-12)
+
+
+def test_worked_example_of_ten_customers(make_orders, engine):
+    """Of 10 customers at the start 2 leave: churn 20, strict retention 80, and 75 after 3 returns."""
+    first = [(f"c{i}", f"a{i}", "2024-01-05T10:00", 10.0) for i in range(10)]
+    again = [(f"c{i}", f"b{i}", "2024-02-05T10:00", 10.0) for i in range(8)]
+    new = [(f"n{i}", f"n{i}", "2024-02-06T10:00", 10.0) for i in range(3)]
+
+    report = retention_metrics(
+        {"orders": make_orders(first + again + new)},
+        engine=engine,
+        time_zone="UTC",
+        start=date(2024, 2, 1),
+        end=date(2024, 3, 1),
+        activity_window_days=31,
+    )
+
+    assert report.values("customer_churn_rate") == [20.0]
+    assert report.values("customer_retention_rate_strict") == [80.0]
+    assert report.values("customer_retention_rate") == [80.0]
+    assert report.values("purchase_frequency") == [1.0]
+    assert report.values("average_order_value") == [10.0]
+
+
+def test_an_order_at_the_boundary_belongs_to_the_period_that_begins(make_orders, engine):
+    """A first order at midnight of the first day is new there and not active at the start."""
+    lines = [("a", "1", "2024-02-01T00:00", 5.0), ("b", "2", "2024-01-31T23:59", 5.0)]
+
+    report = retention_metrics(
+        {"orders": make_orders(lines)},
+        engine=engine,
+        time_zone="UTC",
+        start=date(2024, 2, 1),
+        end=date(2024, 3, 1),
+    )
+
+    row = report.rows[0].metric
+    assert (row.metric, row.denominator, row.numerator) == ("customer_retention_rate", 1.0, 1.0)
+
+
+def test_money_is_that_of_a_group_by(shop, report):
+    """Frequency, order value, repeat rate and concentration follow from sums over customers."""
+    orders = shop.to_pandas()["orders"]
+    inside = orders[(orders["ts"] >= "2023-07-01") & (orders["ts"] < "2024-07-01")]
+    days = days_of(orders)
+    placed = days[(days["day"] >= "2023-07-01") & (days["day"] < "2024-07-01")]
+    revenue = inside.groupby("customer_id")["amount"].sum()
+    bought = placed.groupby("customer").size()
+
+    found = report(["orders"])
+
+    oracle = {
+        "purchase_frequency": bought.mean(),
+        "average_order_value": revenue.sum() / len(placed),
+        "repeat_purchase_rate": 100 * (bought > 1).mean(),
+        "pareto_share": FORMULAS["pareto_share"](net_revenue=revenue.to_numpy()).value,
+        "top_decile_spend_ratio": FORMULAS["top_decile_spend_ratio"](
+            net_revenue=revenue.to_numpy()
+        ).value,
+    }
+    for name, value in oracle.items():
+        assert found.values(name) == [pytest.approx(value, rel=1e-9)], name
+
+
+def test_lifetime_value_is_its_factors(shop, report):
+    """Order value x yearly frequency x the mean of last - first order of everybody so far."""
+    days = days_of(shop.to_pandas()["orders"])
+    heads = shop.to_pandas()["orders"].query("amount > 0").groupby("order_id")
+    times = heads.agg(customer=("customer_id", "first"), ts=("ts", "min"))
+    known = times[times["ts"] < "2024-07-01"].assign(day=lambda t: t["ts"].dt.normalize())
+    first_of_day = known.groupby(["customer", "day"])["ts"].min().reset_index()
+    span = first_of_day.groupby("customer")["ts"].agg(lambda t: t.max() - t.min())
+    years = span.mean() / pd.Timedelta(days=365.25)
+
+    found = report(["orders"], gross_margin=0.5)
+
+    aov, per_year = found.values("average_order_value")[0], found.values("purchase_frequency")[0]
+    expected = aov * per_year * 365.25 / 366 * years
+    assert days["customer"].nunique() > 100
+    assert found.values("customer_lifetime_value") == [pytest.approx(expected, rel=1e-6)]
+    assert found.values("customer_lifetime_value_margin") == [pytest.approx(expected / 2, rel=1e-6)]
+
+
+def test_a_shop_shows_its_true_rates(shop, report):
+    """Over the whole history the report recovers what the shop was made with."""
+    table = report(start=shop.start, end=shop.end).to_pandas().set_index("metric")
+    rates = shop.truth.rates
+
+    for name in ("csat", "nps", "ces", "redemption_rate", "contact_rate", "cart_abandonment_rate"):
+        row = table.loc[name]
+        half = (row["ci_high"] - row["ci_low"]) / 2
+        assert row["value"] == pytest.approx(rates[name], abs=2.2 * half), name
+    cost = table.loc["customer_acquisition_cost", "value"]
+    joined = shop.truth.customers()["joined_on"].notna().sum()
+    spent = shop.to_pandas()["marketing_costs"]["amount"].sum()
+    assert table.loc["customer_acquisition_cost", "numerator"] == pytest.approx(spent)
+    assert cost == pytest.approx(rates["customer_acquisition_cost"], rel=0.8)
+    assert joined > 100
+
+
+def test_segments_partition_the_customers(report):
+    """Starts, orders and answers of the segments add up to everybody's, in every quarter."""
+    table = report(every="quarter", by="country").to_pandas()
+
+    for metric in ("customer_churn_rate", "purchase_frequency", "csat", "redemption_rate"):
+        for (_, source), rows in table[table["metric"] == metric].groupby(
+            ["period_start", "source"]
+        ):
+            whole = rows[rows["segment"] == ALL]
+            parts = rows[rows["segment"] != ALL]
+            assert len(parts) == 5, (metric, source)
+            assert whole["numerator"].sum() == pytest.approx(parts["numerator"].sum())
+            assert whole["denominator"].sum() == pytest.approx(parts["denominator"].sum())
+
+
+def test_rfm_segments_are_those_before_the_period(report):
+    """Nobody who came in the period is in a segment; the absent have nobody at the start."""
+    table = report(["orders"], every="quarter", by="rfm_segment").to_pandas()
+
+    rates = table[table["metric"] == "customer_churn_rate"]
+    absent = rates[rates["segment"] == "absent"]
+    whole = rates[rates["segment"] == ALL].set_index("period_start")["denominator"]
+    parts = rates[rates["segment"] != ALL].groupby("period_start")["denominator"].sum()
+    assert absent["status"].tolist() == ["zero_denominator"] * 4
+    assert parts.tolist() == whole.tolist()
+    assert {"champions", "lost"} <= set(rates["segment"])
+
+
+def test_a_table_that_is_not_given_makes_its_metrics_absent(report):
+    """Metrics are in the rows or absent with a reason, never both, and never zero."""
+    found = report(["orders", "surveys"])
+
+    rows = {row.metric.metric for row in found.rows}
+    absent = {gone.metric: gone.reason for gone in found.absent}
+    assert not rows & set(absent)
+    assert absent["redemption_rate"] == "rewards is not given"
+    assert absent["net_revenue_retention"] == "subscriptions is not given"
+    assert absent["customer_lifetime_value_margin"] == "gross_margin is not given"
+    with pytest.raises(KeyError, match="no 'redemption_rate' for segment 'all'; rewards is not"):
+        found.values("redemption_rate")
+
+
+def test_every_company_formula_has_a_row_or_a_reason(report):
+    """With all tables and a margin nothing of the company page is absent."""
+    found = report(gross_margin=0.4)
+
+    elsewhere = {
+        "budget_mix", "cohort_retention", "discounted_lifetime_value", "funnel_conversion",
+        "funnel_drop_off", "repurchase_probability", "retention_lift",
+    }  # fmt: skip
+    assert found.absent == ()
+    assert {row.metric.metric for row in found.rows} == set(FORMULAS.names()) - elsewhere
+
+
+def test_costs_are_not_known_by_segment(report):
+    """The reason says why the acquisition cost has no rows by segment."""
+    found = report(["orders", "customers", "marketing_costs"], by="country")
+
+    reasons = {gone.metric: gone.reason for gone in found.absent}
+    assert reasons["customer_acquisition_cost"] == "marketing_costs are not known by country"
+
+
+def test_a_period_without_anything_has_reasons_for_values(report):
+    """Before all data every rate has a null value and a reason, and no warning is raised."""
+    table = report(start=date(2005, 1, 1), end=date(2006, 1, 1), gross_margin=0.4).to_pandas()
+
+    rates = table[~table["metric"].isin(["active_users"])]
+    assert rates["value"].isna().all()
+    assert (rates["status"] == "zero_denominator").all()
+    assert (rates["reason"] != "").all()
+
+
+def test_arrow_and_pandas_hold_the_same(report):
+    """Both tables have the columns of the contract; Arrow keeps dates and nulls."""
+    found = report(["orders"], start=date(2005, 1, 1), end=date(2006, 1, 1))
+
+    arrow, frame = found.to_arrow(), found.to_pandas()
+
+    assert arrow.column_names == list(frame.columns) == list(REPORT_COLUMNS)
+    assert arrow.schema.field("period_start").type == pa.date32()
+    assert arrow["value"].null_count == frame["value"].isna().sum() == len(frame)
+
+
+def test_users_are_active_by_their_own_actions(shop, report):
+    """Active users are the unique ones; with user_events only those of the named kinds."""
+    events = shop.to_pandas()["events"]
+    inside = events[(events["ts"] >= "2023-07-01") & (events["ts"] < "2023-08-01")]
+    own = inside[inside["event_type"].isin(["visit", "purchase"])]
+
+    every = report(["events"], end=date(2023, 8, 1))
+    chosen = report(
+        ["events"],
+        end=date(2023, 8, 1),
+        definitions=Definitions(user_events=("visit", "purchase")),
+    )
+
+    daily = own.groupby(own["ts"].dt.date)["customer_id"].nunique()
+    share = FORMULAS["power_user_share"](actions=own.groupby("customer_id").size().to_numpy())
+    assert every.values("active_users") == [inside["customer_id"].nunique()]
+    assert chosen.values("active_users") == [own["customer_id"].nunique()]
+    assert chosen.values("stickiness") == [
+        pytest.approx(daily.sum() / 31 / own["customer_id"].nunique())
+    ]
+    assert chosen.values("power_user_share") == [pytest.approx(share.value)]
+
+
+def test_stickiness_of_a_longer_period_is_that_of_its_last_month(shop, report):
+    """The 30 days before the end count, and the row says so."""
+    events = shop.to_pandas()["events"]
+    late = events[(events["ts"] >= "2024-06-01") & (events["ts"] < "2024-07-01")]
+    daily = late.groupby(late["ts"].dt.date)["customer_id"].nunique()
+
+    (row,) = [r.metric for r in report(["events"]).rows if r.metric.metric == "stickiness"]
+
+    assert row.variant == "last_30_days"
+    assert row.value == pytest.approx(daily.sum() / 30 / late["customer_id"].nunique())
+
+
+def test_days_are_those_of_the_business_zone(make_orders, engine):
+    """An order at 22:30 UTC in summer is one of the next day in Berlin."""
+    orders = make_orders([("a", "1", "2024-06-30T22:30", 5.0)])
+    months = {
+        "engine": engine,
+        "start": date(2024, 6, 1),
+        "end": date(2024, 8, 1),
+        "every": "month",
+    }
+
+    utc = retention_metrics({"orders": orders}, time_zone="UTC", **months)
+    berlin = retention_metrics({"orders": orders}, time_zone="Europe/Berlin", **months)
+
+    assert utc.values("purchase_frequency") == [1.0, None]
+    assert berlin.values("purchase_frequency") == [None, 1.0]
+
+
+def test_an_order_table_that_contradicts_itself_is_refused(load, engine):
+    """An order that knows the one before, which does not know it, breaks the identity."""
+    day = (date(2024, 1, 10) - EPOCH.date()).days
+    us = [(day + offset) * 86_400_000_000 for offset in (0, 40)]
+    table = pa.table(
+        {
+            "customer_id": ["a", "a"],
+            "ts_us": us,
+            "day": [day, day + 40],
+            "amount": [1.0, 1.0],
+            "is_order": [1, 1],
+            "is_order_day": [1, 1],
+            "previous_order_us": pa.array([None, us[0]], pa.int64()),
+            "next_order_us": pa.array([None, None], pa.int64()),
+        }
+    )
+
+    with pytest.raises(DataError, match=r"orders: .*customers at the (end|start)"):
+        retention_metrics(
+            {"orders": load(table)},
+            engine=engine,
+            time_zone="UTC",
+            start=date(2024, 2, 1),
+            end=date(2024, 3, 1),
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"every": "monthly"}, r"every must be a length of period; got 'monthly'. Did you mean 'month'"),
+        ({"end": date(2023, 7, 1)}, r"end must be after start \(2023-07-01\); got 2023-07-01"),
+        ({"by": "county"}, r"by must be a column of customers.*got 'county'. Did you mean 'country'"),
+        ({"activity_window_days": 0}, r"activity_window_days must be >= 1; got 0"),
+    ],
+)  # fmt: skip
+def test_arguments_out_of_range_are_refused(report, options, sentence):
+    """Messages name the argument, the value and the nearest known one."""
+    with pytest.raises(ParameterError, match=sentence):
+        report(["orders", "customers"], **options)
+
+
+def test_an_unknown_table_is_refused():
+    """A misspelt table is not ignored."""
+    with pytest.raises(ParameterError, match=r"got 'survey'. Did you mean 'surveys'"):
+        retention_metrics(
+            {"survey": nw.from_native(pa.table({"a": [1]})).lazy()},
+            engine=None,
+            time_zone="UTC",
+            start=START,
+            end=START + timedelta(days=1),
+        )
+
+
+def test_an_unknown_variant_is_refused():
+    """A misspelt variant is refused where the definitions are made."""
+    with pytest.raises(ParameterError, match=r"churn must be a variant; got 'daily'"):
+        Definitions(churn="daily")
