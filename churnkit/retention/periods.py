@@ -16,7 +16,15 @@ from churnkit.registry import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EVERY", "Every", "Period", "Periods", "report_periods", "steps_reached"]
+__all__ = [
+    "EVERY",
+    "Every",
+    "Period",
+    "Periods",
+    "last_boundary",
+    "report_periods",
+    "steps_reached",
+]
 
 Every = Literal["month", "quarter", "year"]
 
@@ -121,15 +129,11 @@ def report_periods(*, start: date, end: date, every: str | None, time_zone: str)
     ['2024-01-01', '2024-04-01', '2024-07-01']
     """
     if end <= start:
-        msg = f"retention_metrics: end must be after start ({start}); got {end}"
-        raise ParameterError(msg)
-    if every is not None and every not in EVERY:
-        guess, known = did_you_mean(str(every), EVERY), ", ".join(EVERY)
-        msg = f"retention_metrics: every must be a length of period; got {every!r}.{guess} Known: {known}."
+        msg = f"periods: end must be after start ({start}); got {end}"
         raise ParameterError(msg)
     days = [start]
     if every is not None:
-        months = EVERY[every]
+        months = _months(every)
         month = start.year * 12 + (start.month - 1) // months * months + months
         while (day := date(month // 12, month % 12 + 1, 1)) < end:
             days.append(day)
@@ -145,3 +149,24 @@ def report_periods(*, start: date, end: date, every: str | None, time_zone: str)
         for first, after in pairwise(days)
     )
     return Periods(each=each, time_zone=time_zone)
+
+
+def last_boundary(day: date, *, every: str) -> date:
+    """Return the last beginning of a month, quarter or year at or before a day.
+
+    Examples
+    --------
+    >>> last_boundary(date(2011, 12, 9), every="quarter")
+    datetime.date(2011, 10, 1)
+    """
+    months = _months(every)
+    return date(day.year, (day.month - 1) // months * months + 1, 1)
+
+
+def _months(every: str) -> int:
+    """Return the length of a kind of period, or refuse the name."""
+    if every not in EVERY:
+        guess, known = did_you_mean(str(every), EVERY), ", ".join(EVERY)
+        msg = f"periods: every must be a length of period; got {every!r}.{guess} Known: {known}."
+        raise ParameterError(msg)
+    return EVERY[every]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +227,9 @@ def subscription_survival(
         msg = "subscription_survival: subscriptions must hold one that starts before as_of_us; got none"
         raise ParameterError(msg)
     found = ecdf(CensoredData(uncensored=days[was_seen], right=days[~was_seen])).sf
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        # Before the first ending there is no variance: the result says so by NaN.
+        warnings.filterwarnings("ignore", message="The confidence interval is undefined")
         interval = found.confidence_interval(confidence_level=level, method="log-log")
     return SurvivalCurve(
         days=found.quantiles,
