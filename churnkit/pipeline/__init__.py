@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from churnkit.config import load_config
+from churnkit.pipeline.explaining import explain
 from churnkit.pipeline.features import build_features
-from churnkit.pipeline.scoring import explain, run, score
+from churnkit.pipeline.scoring import run, score
 from churnkit.pipeline.session import as_config
 from churnkit.pipeline.starter import init, list_names, promote
 from churnkit.pipeline.training import backtest, train, validate

@@ -71,7 +71,7 @@ def build_features(
     config = as_config(config)
     with open_session(config, tables=tables, progress=progress) as session:
         snapshot = Snapshot(
-            cutoff=as_day(as_of) or session.as_of,
+            cutoff=as_day(as_of, time_zone=config.data.time_zone) or session.as_of,
             observation_days=config.snapshots.observation_days,
             horizon_days=config.snapshots.horizon_days,
             gap_days=config.snapshots.gap_days,

@@ -1,43 +1,42 @@
-"""The verbs ``score``, ``explain`` and ``run``."""
+"""The verbs ``score`` and ``run``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import narwhals as nw
+import pyarrow as pa
 
 from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
-from churnkit.data.windows import Snapshot
+from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError
 from churnkit.explain import Reasons, contributions, phrases_of
-from churnkit.features.build import build_features
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.bundle import load_bundle
-from churnkit.pipeline.results import ExplainResult, RunResult, ScoreResult
+from churnkit.pipeline.registered import open_bundle
+from churnkit.pipeline.results import RunResult, ScoreResult
 from churnkit.pipeline.session import (
     Session,
     as_config,
-    as_day,
     make_builders,
     now,
     open_session,
 )
-from churnkit.pipeline.training import MODELS_FOLDER, train_in, validation_of
+from churnkit.pipeline.training import train_in, validation_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
-from churnkit.tracking import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import date
 
     from churnkit.config import Config
+    from churnkit.models.base import FeatureMatrix
     from churnkit.models.bundle import Bundle
     from churnkit.scoring import ScoreSummary
 
-__all__ = ["explain", "run", "score"]
+__all__ = ["run", "score"]
 
 BATCH_ROWS = 50_000
 
@@ -72,26 +71,26 @@ def score(
 
     Raises
     ------
+    ParameterError
+        If the registry has no such model.
     ModelGuardError
-        If there is no such model, or it does not fit the data.
+        If the model cannot be read, or does not fit the data.
+    DataError
+        If a table cannot be read or breaks its contract, or nobody was seen before ``as_of``.
     """
     config = as_config(config)
-    bundle = _load(config, model)
+    bundle = open_bundle(config, model)
     with open_session(
-        config, tables=tables, as_of=as_day(as_of), bundle=bundle, progress=progress
+        config, tables=tables, as_of=as_of, bundle=bundle, progress=progress
     ) as session:
         return score_in(session, bundle, output=output)
-
-
-def _load(config: Config, model: str | Path | None) -> Bundle:
-    reference = str(model or f"models:/{config.tracking.registered_model}@champion")
-    return load_bundle(Tracker(config.tracking.uri, folder=MODELS_FOLDER).download(reference))
 
 
 def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = None) -> ScoreResult:
     """Score in an open session; see :func:`score`."""
     config = session.config
     target = Path(output or config.scoring.output)
+    manifest_path = Path(f"{target}.manifest.json")
     builders = make_builders(bundle.features)
     reasons = Reasons(
         phrases=phrases_of(builders), typical=bundle.typical, count=config.scoring.reasons
@@ -122,21 +121,20 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
             without_valid_rows=without,
             write=sink.write,
         )
-        _reconcile(session, summary, extra=without.num_rows)
+        _reconcile(session, bundle, summary, extra=without.num_rows)
+    # Until the last line, the new table has no manifest rather than that of the old one.
+    manifest_path.unlink(missing_ok=True)
     rejected = _write_rejected(session, target)
     manifest = _manifest(session, bundle, summary, request=request, target=target)
     manifest["rejected_rows"] = rejected
-    write_json(f"{target}.manifest.json", manifest)
+    write_json(manifest_path, manifest)
     return ScoreResult(output=target, manifest=manifest)
 
 
-def _reconcile(session: Session, summary: ScoreSummary, *, extra: int) -> None:
+def _reconcile(session: Session, bundle: Bundle, summary: ScoreSummary, *, extra: int) -> None:
     """Count the customers in the inputs by another way than scoring did, and compare."""
-    import narwhals as nw
-
-    zone = session.config.data.time_zone
-    cutoff = Snapshot(cutoff=session.as_of, observation_days=1, horizon_days=1, time_zone=zone)
-    rows = session.read.loaded["orders"].rows.filter(nw.col("ts_us") < cutoff.cutoff_us)
+    cutoff_us = midnight_us(session.as_of, time_zone=bundle.data["time_zone"])
+    rows = session.read.loaded["orders"].rows.filter(nw.col("ts_us") < cutoff_us)
     counted = session.engine.collect(rows.select(n=nw.col("customer_id").n_unique()))
     seen = int(counted.to_pylist()[0]["n"]) + extra
     if summary.rows != seen:
@@ -153,15 +151,10 @@ def _write_rejected(session: Session, target: Path) -> dict[str, Any]:
         if not table.report.rows_set_aside:
             path.unlink(missing_ok=True)
             continue
-        rows = session.engine.batches(table.rejected, rows=BATCH_ROWS)
-        first = next(iter(rows), None)
-        if first is None:
-            continue
-        import pyarrow as pa
-
+        batches = session.engine.batches(table.rejected, rows=BATCH_ROWS)
+        first = next(batches)
         with open_sink(path, schema=first.schema) as sink:
-            sink.write(pa.Table.from_batches([first]))
-            for batch in rows:
+            for batch in chain([first], batches):
                 sink.write(pa.Table.from_batches([batch]))
         written[name] = {"path": str(path), "rows": table.report.rows_set_aside}
     return written
@@ -198,144 +191,6 @@ def _manifest(
     }
 
 
-def explain(
-    config: Config | Mapping[str, Any] | str | Path,
-    *,
-    tables: Mapping[str, Any] | None = None,
-    customers: Sequence[str] = (),
-    as_of: date | str | None = None,
-    model: str | Path | None = None,
-    output: Path | str | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> ExplainResult:
-    """Say what drives churn, over the population and for single customers.
-
-    Parameters
-    ----------
-    config : Config, mapping or path
-    tables : mapping of str to frame, optional
-        Frames in place of configured sources.
-    customers : sequence of str
-        Customers to explain one by one; each must be in the population at ``as_of``.
-    as_of, model : optional
-        As for :func:`score`.
-    output : path, optional
-        ``.parquet`` or ``.csv`` file for the contributions of everybody in the population.
-    progress : callable, optional
-        Told what is being done.
-    """
-    config = as_config(config)
-    bundle = _load(config, model)
-    with open_session(
-        config, tables=tables, as_of=as_day(as_of), bundle=bundle, progress=progress
-    ) as session:
-        builders = make_builders(bundle.features)
-        session.progress(f"explaining as of {session.as_of}")
-        explained = _Explained(bundle=bundle, wanted=frozenset(customers))
-        snapshot = Snapshot(
-            cutoff=session.as_of, time_zone=bundle.data["time_zone"], **bundle.snapshot
-        )
-        batches = build_features(session.read.history, snapshot, builders=builders).batches(
-            rows=BATCH_ROWS
-        )
-        if output is None:
-            for batch in batches:
-                explained.see(batch, snapshot)
-        else:
-            with open_sink(output, schema=_contribution_schema(bundle)) as sink:
-                for batch in batches:
-                    sink.write(explained.see(batch, snapshot))
-    if unknown := sorted(set(customers) - set(explained.customers)):
-        msg = (
-            f"explain: no such customer in the population as of {session.as_of}:"
-            f" {', '.join(unknown)}"
-        )
-        raise DataError(msg)
-    phrases = phrases_of(builders)
-    return ExplainResult(
-        as_of=str(session.as_of),
-        model_version=bundle.version,
-        drivers=explained.drivers({name: p.text for name, p in phrases.items()}),
-        customers={
-            name: [
-                {**row, "says": phrases[row["feature"]].say(row["value"], typical=row["typical"])}
-                for row in explained.customers[name]
-            ]
-            for name in customers
-        },
-        output=None if output is None else Path(output),
-    )
-
-
-def _contribution_schema(bundle: Bundle) -> Any:
-    import pyarrow as pa
-
-    numbers = ("base", *bundle.feature_names)
-    return pa.schema([("customer_id", pa.string()), *((name, pa.float64()) for name in numbers)])
-
-
-@dataclass(kw_only=True, eq=False)
-class _Explained:
-    """Sums of contributions over a population, and the rows of customers asked for."""
-
-    bundle: Bundle
-    wanted: frozenset[str]
-    rows: int = 0
-    total: Any = 0.0
-    customers: dict[str, list[dict[str, Any]]] | Any = None
-
-    def __post_init__(self) -> None:
-        self.customers = {}
-
-    def see(self, batch: Any, snapshot: Snapshot) -> Any:
-        """Explain the eligible customers of a batch and return their contributions as a table."""
-        import pyarrow as pa
-
-        names = self.bundle.feature_names
-        eligible = eligible_customers(base_numbers(batch), snapshot, **self.bundle.population)
-        kept = batch.filter(eligible)
-        matrix = FeatureMatrix.from_arrow(kept, names=names)
-        found = contributions(self.bundle.models.churn.learner, matrix)
-        self.rows += len(found.values)
-        self.total = self.total + np.abs(found.values).sum(axis=0)
-        ids = kept.column("customer_id").to_pylist()
-        for position, customer in enumerate(ids):
-            if customer in self.wanted:
-                self.customers[customer] = self._one(
-                    matrix.values[position], found.values[position]
-                )
-        base = np.full(len(ids), found.base)
-        columns = [pa.array(ids, pa.string()), pa.array(base), *map(pa.array, found.values.T)]
-        return pa.table(columns, schema=_contribution_schema(self.bundle))
-
-    def _one(self, values: Any, weights: Any) -> list[dict[str, Any]]:
-        order = np.argsort(-np.abs(weights), kind="stable")
-        return [
-            {
-                "feature": self.bundle.feature_names[i],
-                "value": None if np.isnan(values[i]) else float(values[i]),
-                "typical": self.bundle.typical.get(self.bundle.feature_names[i]),
-                "contribution": float(weights[i]),
-            }
-            for i in order
-        ]
-
-    def drivers(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return mean |contribution| by feature, the strongest first."""
-        if not self.rows:
-            msg = "explain: nobody is in the population"
-            raise DataError(msg)
-        mean = np.asarray(self.total) / self.rows
-        return [
-            {
-                "feature": self.bundle.feature_names[i],
-                "mean_contribution": float(mean[i]),
-                "says": texts[self.bundle.feature_names[i]].format(value="…"),
-            }
-            for i in np.argsort(-mean, kind="stable")
-        ]
-
-
 def run(
     config: Config | Mapping[str, Any] | str | Path,
     *,
@@ -360,7 +215,7 @@ def run(
         plan = session.plan()
         validation = validation_of(session, plan)
         trained = train_in(session, plan)
-        bundle = load_bundle(trained.bundle_folder) if trained.is_champion else _load(config, None)
+        bundle = load_bundle(trained.bundle_folder) if trained.is_champion else open_bundle(config)
         if not trained.is_champion and dict(bundle.data) != dict(
             load_bundle(trained.bundle_folder).data
         ):

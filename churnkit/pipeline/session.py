@@ -16,7 +16,7 @@ from churnkit.data.sources import TableSpec
 from churnkit.data.windows import midnight_us, plan_snapshots
 from churnkit.datasets import dataset_path
 from churnkit.engines import ENGINES
-from churnkit.errors import ConfigError, ParameterError
+from churnkit.errors import ChurnkitError, ConfigError, ParameterError
 from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from churnkit.config import Table
+    from churnkit.config.schema import Data
     from churnkit.data.windows import SnapshotPlan
     from churnkit.engines import Engine
     from churnkit.features.build import FeatureBuilder
@@ -79,8 +80,19 @@ def _check_names(config: Config) -> None:
                 for key in options
                 if key not in allowed
             ]
+            if set(options) <= set(allowed):
+                faults += _faults_of_options(name, options)
     if faults:
         raise ConfigError("\n".join(f"{config.name}: {fault}" for fault in faults))
+
+
+def _faults_of_options(name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return what a builder says against its options; no data are needed to know."""
+    try:
+        make_builders({name: options})
+    except (ChurnkitError, TypeError) as error:
+        return [f"features.{name}: {error}"]
+    return []
 
 
 def make_builders(features: Mapping[str, Mapping[str, Any]]) -> list[FeatureBuilder]:
@@ -166,7 +178,7 @@ def open_session(
     config: Config,
     *,
     tables: Mapping[str, Any] | None = None,
-    as_of: date | None = None,
+    as_of: date | str | None = None,
     bundle: Bundle | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Session]:
@@ -177,7 +189,7 @@ def open_session(
     config : Config
     tables : mapping of str to frame, optional
         Pandas, Polars or Arrow frames in place of configured sources: ``{"orders": frame}``.
-    as_of : date, optional
+    as_of : date or ISO text, optional
         In place of ``scoring.as_of``.
     bundle : Bundle, optional
         Read the tables as this model was trained, whatever the configuration says now.
@@ -186,6 +198,8 @@ def open_session(
 
     Raises
     ------
+    ParameterError
+        If ``as_of`` is no day, or ``tables`` has a name that is no table.
     DataError
         If a table cannot be read or breaks its contract.
     """
@@ -196,7 +210,11 @@ def open_session(
         if bundle is None
         else {key: bundle.data[key] for key in ("time_zone", "refunds", "duplicates")}
     )
-    limit = as_of or _day(config.scoring.as_of, time_zone=rules["time_zone"])
+    zone = rules["time_zone"]
+    limit = as_day(as_of, time_zone=zone) or as_day(
+        config.scoring.as_of, time_zone=zone, name="scoring.as_of"
+    )
+    specs = _specs(data, tables or {})
     engine = ENGINES[config.engine.kind](
         threads=config.engine.threads,
         memory_limit=config.engine.memory_limit,
@@ -205,9 +223,9 @@ def open_session(
     try:
         told("reading and checking the data")
         read = read_history(
-            {"orders": _spec(data.orders, frame=(tables or {}).get("orders"), name="orders")},
+            specs,
             engine=engine,
-            as_of_us=limit and midnight_us(limit, time_zone=rules["time_zone"]),
+            as_of_us=limit and midnight_us(limit, time_zone=zone),
             on_invalid=data.on_invalid,
             order_columns=None if bundle is None else frozenset(bundle.data["columns"]),
             **rules,
@@ -219,15 +237,15 @@ def open_session(
         engine.close()
 
 
-def _day(as_of: date | datetime | None, *, time_zone: str) -> date | None:
-    """Return ``scoring.as_of`` as a business day; a clock time within a day is refused."""
-    if not isinstance(as_of, datetime):
-        return as_of
-    local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of
-    if local.time() != time.min:
-        msg = f"scoring.as_of: must be the beginning of a day in {time_zone}; got {as_of}"
-        raise ConfigError(msg)
-    return local.date()
+def _specs(data: Data, frames: Mapping[str, Any]) -> dict[str, TableSpec]:
+    """Return what to read: the configured tables, frames in place of those given."""
+    configured = {"orders": data.orders}
+    for name in frames:
+        if name not in configured:
+            guess = did_you_mean(name, configured)
+            msg = f"tables: unknown table {name!r}.{guess} Known: {', '.join(configured)}."
+            raise ParameterError(msg)
+    return {name: _spec(t, frame=frames.get(name), name=name) for name, t in configured.items()}
 
 
 def _spec(table: Table[Any], *, frame: Any, name: str) -> TableSpec:
@@ -242,15 +260,29 @@ def _spec(table: Table[Any], *, frame: Any, name: str) -> TableSpec:
     return TableSpec(source=source, columns=columns, filter=table.filter)
 
 
-def as_day(as_of: date | str | None) -> date | None:
-    """Return a business day given as a date or as ISO text."""
-    if not isinstance(as_of, str):
+def as_day(
+    as_of: date | datetime | str | None, *, time_zone: str, name: str = "as_of"
+) -> date | None:
+    """Return a business day given as a date, as ISO text, or as the instant at which it begins.
+
+    Raises
+    ------
+    ParameterError
+        If it is no date, or an instant within a day.
+    """
+    if isinstance(as_of, str):
+        try:
+            return date.fromisoformat(as_of)
+        except ValueError as error:
+            msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
+            raise ParameterError(msg) from error
+    if not isinstance(as_of, datetime):
         return as_of
-    try:
-        return date.fromisoformat(as_of)
-    except ValueError as error:
-        msg = f"as_of: must be a date such as 2011-12-10; got {as_of!r}"
-        raise ParameterError(msg) from error
+    local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of
+    if local.time() != time.min:
+        msg = f"{name}: must be the beginning of a day in {time_zone}; got {as_of}"
+        raise ParameterError(msg)
+    return local.date()
 
 
 def now() -> datetime:

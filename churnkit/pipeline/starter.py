@@ -21,7 +21,7 @@ from churnkit.labels import LABELS
 from churnkit.models.base import MODELS
 from churnkit.models.baselines import BASELINES
 from churnkit.models.calibration import CALIBRATORS
-from churnkit.pipeline.training import MODELS_FOLDER
+from churnkit.pipeline.registered import MODELS_FOLDER
 from churnkit.registry import did_you_mean
 from churnkit.tracking import Tracker
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
-from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from churnkit import __version__
 from churnkit.data.sinks import write_json
+from churnkit.errors import ModelGuardError
 from churnkit.evaluation.backtest import (
     Backtest,
     evaluate_snapshot,
@@ -20,15 +16,17 @@ from churnkit.evaluation.backtest import (
 )
 from churnkit.evaluation.backtest import backtest as run_backtest
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
-from churnkit.models.bundle import Bundle, load_bundle, save_bundle
-from churnkit.models.drift import describe
+from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.training import fit_models
+from churnkit.pipeline.bundling import make_bundle
+from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
-from churnkit.pipeline.session import Session, as_config, make_builders, now, open_session
+from churnkit.pipeline.session import Session, as_config, make_builders, open_session
 from churnkit.tracking import Tracker, decide_champion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from churnkit.config import Config
     from churnkit.data.windows import SnapshotPlan
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from churnkit.models.training import Models
 
 __all__ = ["backtest", "train", "train_in", "validate", "validation_of"]
-
-MODELS_FOLDER = Path("models")
 
 
 def validate(
@@ -171,7 +167,7 @@ def _register(
     champion = tracker.champion(model_name)
     tags = {"churnkit.config_hash": config.hash, "churnkit.version": __version__}
     with tracker.start_run(config.tracking.experiment, run_name=config.name, tags=tags) as run:
-        bundle = _bundle(
+        bundle = make_bundle(
             session,
             models,
             version=tracker.next_version(model_name),
@@ -189,15 +185,20 @@ def _register(
                 run.log_metrics({f"{prefix}{k}": v for k, v in metrics.items()}, step=step)
         folder = MODELS_FOLDER / model_name / bundle.version
         save_bundle(bundle, folder)
-        version = run.log_bundle(bundle, folder, registered_model=model_name)
+        version = run.log_bundle(
+            bundle,
+            folder,
+            registered_model=model_name,
+            risk_bands=dict(config.scoring.risk_bands),
+            reasons=config.scoring.reasons,
+        )
         if version != bundle.version:
             # Another run registered in between: the folder follows the registry.
             bundle = replace(bundle, version=version)
             folder = save_bundle(bundle, MODELS_FOLDER / model_name / version)
         moves, reason = True, "there was no champion"
         if champion is not None:
-            other = load_bundle(tracker.download(f"models:/{model_name}@champion"))
-            moves, reason = _no_worse(session, bundle, other, tested=tested, tests=tests, load=load)
+            moves, reason = _no_worse(session, bundle, tested=tested, tests=tests, load=load)
         if moves:
             tracker.promote(model_name, version)
         run.log_document("champion.txt", reason)
@@ -216,13 +217,17 @@ def _register(
 def _no_worse(
     session: Session,
     bundle: Bundle,
-    champion: Bundle,
     *,
     tested: Backtest,
     tests: Sequence[LabelledSnapshot],
     load: SnapshotLoader,
 ) -> tuple[bool, str]:
     """Compare with the champion on the same test snapshots."""
+    by_hand = "promote the new version by hand if it is meant to take over"
+    try:
+        champion = open_bundle(session.config)
+    except ModelGuardError as error:
+        return False, f"the champion cannot be read ({error}); {by_hand}"
     differing = [
         part
         for part in ("snapshot", "population", "data")
@@ -231,7 +236,7 @@ def _no_worse(
     if differing:
         return False, (
             f"version {champion.version} was trained with another {' and '.join(differing)} and"
-            " cannot be compared; promote the new version by hand if it is meant to take over"
+            f" cannot be compared; {by_hand}"
         )
     if champion.features != bundle.features:
         load = session.loader(make_builders(champion.features))
@@ -246,72 +251,3 @@ def _no_worse(
             }
         )
     return decide_champion(tested.mean()["model"], mean_metrics(theirs))
-
-
-def _bundle(
-    session: Session,
-    models: Models,
-    *,
-    version: str,
-    notes: Mapping[str, Any],
-    tested: Backtest,
-    train: Sequence[LabelledSnapshot],
-) -> Bundle:
-    config, newest = session.config, train[-1]
-    stayed = newest.features.values[~newest.churned].astype(np.float64)
-    names = newest.features.names
-    predicted = predict_snapshot(models, newest)
-    orders = session.read.loaded["orders"]
-    value = config.lifetime_value
-    return Bundle(
-        name=config.tracking.registered_model,
-        version=version,
-        created_at=now().isoformat(timespec="seconds"),
-        models=models,
-        features={name: dict(options) for name, options in config.features.items()},
-        feature_names=names,
-        data={
-            "time_zone": config.data.time_zone,
-            "refunds": config.data.refunds,
-            "duplicates": config.data.duplicates,
-            "columns": sorted(orders.columns),
-        },
-        snapshot={
-            "observation_days": newest.snapshot.observation_days,
-            "horizon_days": newest.snapshot.horizon_days,
-            "gap_days": newest.snapshot.gap_days,
-        },
-        population={
-            "active_within_days": config.population.active_within_days,
-            "min_orders": config.population.min_orders,
-        },
-        value={
-            "gross_margin": value.gross_margin,
-            "yearly_discount_rate": value.yearly_discount_rate,
-        },
-        typical=_medians(stayed, names=names),
-        distribution={
-            **{name: describe(newest.features.values[:, i]) for i, name in enumerate(names)},
-            "churn_probability": describe(predicted.churn_probability),
-        },
-        metrics=tested.to_dict(),
-        notes=notes,
-        provenance={
-            "config_hash": config.hash,
-            "inputs": {r.table: r.fingerprint for r in session.read.reports},
-            "train_cutoffs": [str(s.snapshot.cutoff) for s in train],
-            "train_rows": sum(len(s.churned) for s in train),
-            "churnkit": __version__,
-            "python": platform.python_version(),
-            "lightgbm": installed_version("lightgbm"),
-        },
-    )
-
-
-def _medians(values: np.ndarray, *, names: Sequence[str]) -> dict[str, float | None]:
-    """Return the median of each column over its known values, None where there are none."""
-    medians: dict[str, float | None] = {}
-    for position, name in enumerate(names):
-        known = values[np.isfinite(values[:, position]), position]
-        medians[name] = float(np.median(known)) if known.size else None
-    return medians

@@ -1,0 +1,95 @@
+"""Makes a bundle of trained models: with them, how the data were read and what they looked like."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit import __version__
+from churnkit.evaluation.backtest import predict_snapshot
+from churnkit.models.bundle import Bundle
+from churnkit.models.drift import describe
+from churnkit.pipeline.session import now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from churnkit.evaluation.backtest import Backtest
+    from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.training import Models
+    from churnkit.pipeline.session import Session
+
+__all__ = ["make_bundle"]
+
+
+def make_bundle(
+    session: Session,
+    models: Models,
+    *,
+    version: str,
+    notes: Mapping[str, Any],
+    tested: Backtest,
+    train: Sequence[LabelledSnapshot],
+) -> Bundle:
+    """Return the models with everything that scoring needs to repeat what training did."""
+    config, newest = session.config, train[-1]
+    stayed = newest.features.values[~newest.churned].astype(np.float64)
+    names = newest.features.names
+    predicted = predict_snapshot(models, newest)
+    orders = session.read.loaded["orders"]
+    value = config.lifetime_value
+    return Bundle(
+        name=config.tracking.registered_model,
+        version=version,
+        created_at=now().isoformat(timespec="seconds"),
+        models=models,
+        features={name: dict(options) for name, options in config.features.items()},
+        feature_names=names,
+        data={
+            "time_zone": config.data.time_zone,
+            "refunds": config.data.refunds,
+            "duplicates": config.data.duplicates,
+            "columns": sorted(orders.columns),
+        },
+        snapshot={
+            "observation_days": newest.snapshot.observation_days,
+            "horizon_days": newest.snapshot.horizon_days,
+            "gap_days": newest.snapshot.gap_days,
+        },
+        population={
+            "active_within_days": config.population.active_within_days,
+            "min_orders": config.population.min_orders,
+        },
+        value={
+            "gross_margin": value.gross_margin,
+            "yearly_discount_rate": value.yearly_discount_rate,
+        },
+        typical=_medians(stayed, names=names),
+        distribution={
+            **{name: describe(newest.features.values[:, i]) for i, name in enumerate(names)},
+            "churn_probability": describe(predicted.churn_probability),
+        },
+        metrics=tested.to_dict(),
+        notes=notes,
+        provenance={
+            "config_hash": config.hash,
+            "inputs": {r.table: r.fingerprint for r in session.read.reports},
+            "train_cutoffs": [str(s.snapshot.cutoff) for s in train],
+            "train_rows": sum(len(s.churned) for s in train),
+            "churnkit": __version__,
+            "python": platform.python_version(),
+            "lightgbm": installed_version("lightgbm"),
+        },
+    )
+
+
+def _medians(values: np.ndarray, *, names: Sequence[str]) -> dict[str, float | None]:
+    """Return the median of each column over its known values, None where there are none."""
+    medians: dict[str, float | None] = {}
+    for position, name in enumerate(names):
+        known = values[np.isfinite(values[:, position]), position]
+        medians[name] = float(np.median(known)) if known.size else None
+    return medians

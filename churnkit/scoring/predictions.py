@@ -1,0 +1,175 @@
+"""Predictions of everybody in the population, set to one level over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.data.windows import US_PER_DAY
+from churnkit.errors import ModelGuardError
+from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.models.drift import bin_counts, stability_index
+from churnkit.models.lifetime_value import expected_ltv
+from churnkit.models.purchase import forecast_purchases
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from churnkit.data.windows import Snapshot
+    from churnkit.models.bundle import Bundle
+    from churnkit.scoring.request import ScoreRequest
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Chunk", "Drift", "predictions", "raw_scores"]
+
+# Beyond this a "next order" date would be a guess about a customer who hardly ever buys.
+NEXT_ORDER_REACH_DAYS = 730.0
+
+
+@dataclass(kw_only=True, eq=False)
+class Chunk:
+    """Model outputs of one batch, before the level of the whole portfolio is known."""
+
+    customer_ids: pa.Array
+    base: dict[str, Floats]
+    eligible: NDArray[np.bool_]
+    log_odds: Floats
+    value: Floats
+    low: Floats | None
+    high: Floats | None
+    reasons: Mapping[str, list[Any]]
+
+
+def raw_scores(
+    batch: pa.Table,
+    bundle: Bundle,
+    *,
+    snapshot: Snapshot,
+    request: ScoreRequest,
+    drift: Drift,
+) -> Chunk:
+    """Return what the models say of the eligible customers of a batch, counted into the drift."""
+    base = base_numbers(batch)
+    eligible = eligible_customers(base, snapshot, **bundle.population)
+    kept = batch.filter(eligible)
+    matrix = FeatureMatrix.from_arrow(kept, names=bundle.feature_names)
+    drift.see_features(matrix)
+    models = bundle.models
+    low = high = None
+    if models.interval is not None:
+        low, high = models.interval.bounds(matrix)
+    return Chunk(
+        customer_ids=kept.column("customer_id").combine_chunks(),
+        base=base,
+        eligible=eligible,
+        log_odds=models.churn.log_odds(matrix),
+        value=models.spend.value(matrix),
+        low=low,
+        high=high,
+        reasons=request.explain(matrix),
+    )
+
+
+def predictions(
+    chunks: Sequence[Chunk], bundle: Bundle, *, snapshot: Snapshot, request: ScoreRequest
+) -> tuple[pa.Table | None, dict[str, float]]:
+    """Set the level over all scored customers and return their predicted columns."""
+    import pyarrow as pa
+
+    if not chunks or not any(chunk.eligible.any() for chunk in chunks):
+        return None, {}
+    models = bundle.models
+    base = {n: np.concatenate([c.base[n] for c in chunks]) for n in chunks[0].base}
+    eligible = np.concatenate([c.eligible for c in chunks])
+    forecast = forecast_purchases(base, snapshot, kind=models.settings.purchase_kind)
+    ours = None if forecast is None else forecast[eligible]
+    log_odds = np.concatenate([c.log_odds for c in chunks])
+    raw = np.concatenate([c.value for c in chunks])
+    probability, spend, level = models.at_level(log_odds, raw, forecast=ours)
+    _refuse_unknown(churn_probability=probability, expected_spend=spend)
+    ltv = expected_ltv(
+        spend,
+        gross_margin=bundle.value["gross_margin"],
+        yearly_discount_rate=bundle.value["yearly_discount_rate"],
+        gap_days=snapshot.gap_days,
+        horizon_days=snapshot.horizon_days,
+    )
+    columns: dict[str, Any] = {
+        "customer_id": pa.concat_arrays([c.customer_ids for c in chunks]),
+        "churn_probability": probability,
+        "expected_spend": spend,
+        "expected_ltv": ltv,
+        # Value given an order is ltv / P(order): what is lost if the customer does not order.
+        "value_at_risk": probability * ltv / np.maximum(1.0 - probability, 1e-9),
+        "risk_rank": _rank(probability),
+    }
+    if models.interval is not None:
+        low, high = (np.concatenate([getattr(c, end) for c in chunks]) for end in ("low", "high"))
+        columns["expected_spend_low"] = np.minimum(low, spend)
+        columns["expected_spend_high"] = np.maximum(high, spend)
+    if ours is not None:
+        # Orders given one order, by the purchase model; P(order) by ours, so the two agree.
+        per_buyer = np.maximum(
+            ours.expected_orders / np.maximum(ours.order_probability, 1e-12), 1.0
+        )
+        columns["expected_orders"] = (1.0 - probability) * per_buyer
+        columns["p_alive"] = ours.p_alive
+        days = np.where(ours.next_order_days <= NEXT_ORDER_REACH_DAYS, ours.next_order_days, np.nan)
+        columns["next_order_us"] = snapshot.cutoff_us + days * US_PER_DAY
+    for name in request.reason_columns:
+        columns[name] = [v for chunk in chunks for v in chunk.reasons[name]]
+    table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
+    return table, {"log_odds_shift": level.log_odds_shift, "spend_factor": level.spend_factor}
+
+
+def _refuse_unknown(**predicted: Floats) -> None:
+    """Refuse predictions that are not numbers: as nulls they would look like inactive customers."""
+    for name, values in predicted.items():
+        if unknown := int(np.sum(~np.isfinite(values))):
+            msg = f"score: {name} must be a number for everybody; {unknown:,} of {len(values):,} are not"
+            raise ModelGuardError(msg)
+
+
+def _rank(probability: Floats) -> NDArray[np.int64]:
+    """Return 1 for the highest risk; equal risks share the better rank."""
+    ordered = np.sort(-probability)
+    return np.searchsorted(ordered, -probability, side="left").astype(np.int64) + 1
+
+
+@dataclass(kw_only=True, eq=False)
+class Drift:
+    """Population stability index of what is scored against what was trained on.
+
+    PSI = sum over bins of (scored share − training share) · ln(scored share / training share),
+    with the training's own bins, missing values a bin of their own, shares kept above 1e-4.
+    """
+
+    bundle: Bundle
+    counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def see_features(self, matrix: FeatureMatrix) -> None:
+        """Count the features of a batch into the training's bins."""
+        for position, name in enumerate(matrix.names):
+            self._see(name, matrix.values[:, position])
+
+    def see_scores(self, probability: Floats) -> None:
+        """Count predicted probabilities into the training's bins."""
+        self._see("churn_probability", probability)
+
+    def _see(self, name: str, values: NDArray[Any]) -> None:
+        if name in self.bundle.distribution:
+            edges = self.bundle.distribution[name]["edges"]
+            self.counts[name] = self.counts.get(name, 0) + bin_counts(values, edges=edges)
+
+    def result(self) -> dict[str, float | None]:
+        """Return the index by name, None where nothing was scored."""
+        return {
+            name: stability_index(self.bundle.distribution[name]["shares"], counts)
+            for name, counts in self.counts.items()
+        }

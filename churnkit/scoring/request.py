@@ -1,0 +1,65 @@
+"""What to score, and what is said about a scored table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date, datetime
+
+    from churnkit.models.base import FeatureMatrix
+
+__all__ = ["ScoreRequest", "ScoreSummary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRequest:
+    """What to score and how to write it.
+
+    Attributes
+    ----------
+    as_of : date
+        First business day that is not known.
+    risk_bands : mapping
+        ``medium`` and ``high``: probabilities at which the bands begin.
+    reason_columns : tuple of str
+        Columns that ``explain`` returns, in order.
+    explain : callable
+        Features of customers → reason columns (see :class:`churnkit.explain.Reasons`).
+    scored_at : datetime
+        When the run began, UTC.
+    """
+
+    as_of: date
+    risk_bands: Mapping[str, float]
+    reason_columns: tuple[str, ...]
+    explain: Callable[[FeatureMatrix], Mapping[str, list[Any]]]
+    scored_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSummary:
+    """What the manifest says about a scored table.
+
+    Attributes
+    ----------
+    rows : int
+        Rows written.
+    statuses, risk_bands : dict of str to int
+        Rows by ``status``, and scored rows by band.
+    totals : dict of str to float
+        Sums over the scored customers.
+    level : dict of str to float
+        What set the level of the predictions.
+    drift : dict of str to float or None
+        Population stability index against training by feature, and of ``churn_probability``.
+    """
+
+    rows: int
+    statuses: dict[str, int]
+    risk_bands: dict[str, int]
+    totals: dict[str, float]
+    level: dict[str, float]
+    drift: dict[str, float | None]
