@@ -30,7 +30,6 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
-NOISY = ("mlflow", "alembic", "urllib3")
 UNREACHABLE = re.compile(r"API request to .* failed with exception", re.DOTALL)
 CAUSES = re.compile(
     r"Connection refused|timed out|Name or service not known|Temporary failure in name resolution"
@@ -66,19 +65,17 @@ def asking(uri: str) -> Iterator[Any]:
         If MLflow raises: the server does not answer, or refuses the request.
     """
     mlflow = import_mlflow()
-    loggers = [logging.getLogger(name) for name in NOISY]
-    levels = [logger.level for logger in loggers]
+    # Not by the level of its loggers: MLflow sets those anew when it makes a database.
+    disabled = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
+        logging.disable(logging.CRITICAL)
         try:
             yield mlflow
         except mlflow.exceptions.MlflowException as error:
             raise ParameterError(_sentence(str(error), uri=uri)) from error
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            logging.disable(disabled)
 
 
 def shown(uri: str) -> str:
