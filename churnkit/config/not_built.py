@@ -16,13 +16,6 @@ NOT_BUILT_YET: dict[str, str] = {
     "data.*.source=postgresql://*": (
         "postgresql:// sources are not built yet; export the table to Parquet or CSV"
     ),
-    "data.events": "this table is not built yet; leave it out",
-    "data.subscriptions": "this table is not built yet; leave it out",
-    "data.support_tickets": "this table is not built yet; leave it out",
-    "data.surveys": "this table is not built yet; leave it out",
-    "data.rewards": "this table is not built yet; leave it out",
-    "data.customers": "this table is not built yet; leave it out",
-    "data.marketing_costs": "this table is not built yet; leave it out",
     "data.campaigns": "this table is not built yet; leave it out",
     "label.kind=own_gap": "'own_gap' is not built yet; use 'no_order'",
     "label.kind=subscription_end": "'subscription_end' is not built yet; use 'no_order'",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from churnkit.config.faults import Fault, FaultsError, shown, validated
+from churnkit.config.retention import Retention
 from churnkit.config.tables import Data
 from churnkit.config.values import (
     Day,
@@ -48,6 +49,7 @@ __all__ = [
     "LifetimeValue",
     "Population",
     "Report",
+    "Retention",
     "RiskBands",
     "Scoring",
     "Snapshots",
@@ -246,7 +248,7 @@ class Config(Section):
     name: Name = Field(description="name of the run, of its experiment and of its model")
     seed: Seed = Field(default=7, description="makes runs repeatable")
     engine: Engine = Field(default_factory=Engine, description="what runs the queries")
-    data: Data = Field(description="the input tables; data.orders is needed")
+    data: Data = Field(description="the input tables; metrics can do without data.orders")
     snapshots: Snapshots = Field(
         default_factory=Snapshots, description="the cutoffs to learn from and to test on"
     )
@@ -267,6 +269,9 @@ class Config(Section):
         default_factory=Tracking, description="where runs and models are recorded"
     )
     scoring: Scoring = Field(default_factory=Scoring, description="what the score table holds")
+    retention: Retention = Field(
+        default_factory=Retention, description="the definitions behind the retention metrics"
+    )
     report: Report = Field(default_factory=Report, description="the page that shows a run")
 
     @field_validator("population")
@@ -281,7 +286,7 @@ class Config(Section):
             )
         return value
 
-    @field_validator("tracking", "scoring", "report")
+    @field_validator("tracking", "scoring", "retention", "report")
     @classmethod
     def _fill_in_name(cls, section: AnySection, info: ValidationInfo) -> AnySection:
         name = info.data.get("name", "{name}")

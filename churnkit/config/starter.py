@@ -38,7 +38,8 @@ data:
     columns:             # our name: the name in your file
 {columns}
     filter: null         # SQL on your own columns, such as: country = 'France'
-  # Other tables, each with source and columns as above. Not built yet:
+  # Other tables, each with source and columns as above: churnkit list config shows their columns.
+  # They are for retention metrics; the models see the orders.
   events: null           # visits, opens, clicks
   subscriptions: null    # contracts with start, end and monthly revenue
   support_tickets: null  # questions and complaints
@@ -94,6 +95,24 @@ scoring:
   risk_bands: {{medium: 0.33, high: 0.66}}
   reasons: 3             # per customer, in words
   output: out/{{name}}/scores.parquet
+
+retention:               # the definitions behind the metrics: churnkit metrics <this file>
+  activity_window_days: null # an order keeps its customer active so long; null: active_within_days
+  churn: start_of_period # or including_joiners, mean_of_daily
+  repeat: in_period      # or ever
+  net_revenue: closed    # or with_reactivations
+  lifespan: observed     # in lifetime value: last - first order, or churn: 1 / yearly churn
+  csat_options: 5        # scales of the surveys
+  csat_positive_from: null # lowest positive score; null: the top two options
+  ces_options: 7
+  ces: share_of_scale    # or mean, top_two_box
+  user_events: null      # event types that make a user active; null: all
+  cart_event: cart_add   # event types of a filled cart and of a purchase
+  purchase_event: purchase
+  cart_window_hours: 24.0
+  segments: null         # null: the eleven RFM segments of practice; or your own rules
+  level: 0.95            # of confidence intervals
+  output: out/{{name}}/metrics.parquet
 
 report: {{output: "out/{{name}}/report.html"}}
 """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from churnkit.config.faults import Fault, FaultsError
 from churnkit.config.keys import Says
 from churnkit.config.values import Section, SourceText, Text, TimeZone
 
 __all__ = ["Data", "OrderColumns", "Table", "TableColumns"]
+
+ENOUGH_FOR_METRICS = ("events", "subscriptions", "surveys", "rewards")
+"""Tables that have metrics of their own; the others only add to these or to the orders."""
 
 Column = Annotated[str, Field(min_length=1), Says("the name of a column, as text")]
 
@@ -85,7 +89,7 @@ class EventColumns(TableColumns):
     """Columns of events: visits, clicks, opens."""
 
     customer_id: Column = Field(description="who acted")
-    ts: Column = Field(description="when")
+    ts: Column = Field(description="when it happened")
     event_type: Column = Field(description="what happened: visit, email_open, cart_add, …")
     channel: Column | None = Field(default=None, description="where: email, app, web, …")
     campaign_id: Column | None = Field(default=None, description="the campaign that led to it")
@@ -122,7 +126,7 @@ class SurveyColumns(TableColumns):
     """Columns of survey answers."""
 
     customer_id: Column = Field(description="who answered")
-    ts: Column = Field(description="when")
+    ts: Column = Field(description="when it happened")
     survey: Column = Field(description="csat, nps or ces")
     score: Column = Field(description="the answer")
 
@@ -144,7 +148,7 @@ class CustomerColumns(TableColumns):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Column]
 
-    customer_id: Column = Field(description="who")
+    customer_id: Column = Field(description="whose attributes they are")
 
 
 class MarketingCostColumns(TableColumns):
@@ -159,7 +163,7 @@ class CampaignColumns(TableColumns):
     """Columns of campaigns with a control group."""
 
     customer_id: Column = Field(description="who was in the campaign")
-    ts: Column = Field(description="when")
+    ts: Column = Field(description="when it happened")
     treatment: Column = Field(description="treated or control")
     outcome: Column = Field(description="what came of it")
     cost: Column | None = Field(default=None, description="cost of the treatment")
@@ -196,7 +200,11 @@ class Data(Section):
         default="keep",
         description="rows equal in every column: keep counts each, drop counts them once",
     )
-    orders: Orders = Field(description="the transaction history, one row per order or order line")
+    orders: Orders | None = Field(
+        default=None,
+        description="the transaction history, one row per order or order line; only metrics of"
+        " other tables can do without it",
+    )
     events: Events | None = Field(default=None, description="visits, opens, clicks")
     subscriptions: Subscriptions | None = Field(
         default=None, description="contracts with start, end and monthly revenue"
@@ -215,3 +223,11 @@ class Data(Section):
         default=None, description="money spent to win and keep customers"
     )
     campaigns: Campaigns | None = Field(default=None, description="campaigns with a control group")
+
+    @model_validator(mode="after")
+    def _has_something(self) -> Self:
+        if self.orders is None and not any(getattr(self, name) for name in ENOUGH_FOR_METRICS):
+            meaning = "the transaction history, one row per order or order line"
+            others = f"metrics alone can also be made of {', '.join(ENOUGH_FOR_METRICS)}"
+            raise FaultsError(Fault(("orders",), f"required key is missing: {meaning}; {others}"))
+        return self

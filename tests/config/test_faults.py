@@ -121,7 +121,27 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
             "select 1",
             "is only for postgresql:// sources; the source is 'orders.csv'",
         ),
-        ("data.orders", "orders.csv", "must be a mapping; got 'orders.csv'"),
+        ("data.orders", "orders.csv", "must be a mapping or null; got 'orders.csv'"),
+        (
+            "retention.churn",
+            "start",
+            "must be 'start_of_period', 'including_joiners' or 'mean_of_daily'; got 'start'",
+        ),
+        ("retention.csat_options", 1, "must be a whole number from 2 to 100; got 1"),
+        ("retention.csat_positive_from", 6, "must be at most retention.csat_options (5); got 6"),
+        ("retention.user_events", "visit", "must be a list of event types, or null; got 'visit'"),
+        ("retention.user_events", [3], "must be a list of event types, or null; got [3]"),
+        (
+            "retention.segments",
+            "mine",
+            "must be a list of rules, each a mapping of segment, r, f and m, or null; got 'mine'",
+        ),
+        ("retention.segments", ["loyal"], "must be a mapping of segment, r, f and m; got 'loyal'"),
+        (
+            "retention.output",
+            "metrics.json",
+            "must be a path ending in .parquet or .csv; got 'metrics.json'",
+        ),
         ("engine.threads", 0, "must be a whole number >= 1 or null; got 0"),
         (
             "engine.memory_limit",
@@ -187,7 +207,8 @@ def test_all_faults_come_in_one_message(message_of):
         "engine": {"kind": "spark"},
         "data": {
             "orders": {"source": "postgresql://host/db", "columns": {"ts": 3}},
-            "events": {"sauce": "e.csv", "source": "postgresql://host/db"},
+            "events": {"sauce": "e.csv", "source": "events.csv"},
+            "campaigns": {"sauce": "e.csv", "source": "postgresql://host/db"},
         },
         "snapshots": {"horizon_days": "x"},
         "features": {"rfm": 5, "basket": {"windows": [1, float("inf"), {"deep": object}]}},
@@ -197,7 +218,8 @@ def test_all_faults_come_in_one_message(message_of):
     lines = message_of(mapping).splitlines()
 
     assert sorted(line.split(": ")[1] for line in lines) == [
-        "data.events",
+        "data.campaigns",
+        "data.events.sauce",
         "data.orders.columns.customer_id",
         "data.orders.columns.ts",
         "data.orders.source",
@@ -247,11 +269,9 @@ def test_sentences_do_not_offer_what_is_not_built(with_value, message_of):
         ("campaigns", ["customer_id", "ts", "treatment", "outcome", "cost"], "cots"),
     ],
 )
-def test_tables_to_come_know_their_columns(
-    with_value, message_of, monkeypatch, table, columns, wrong
-):
-    """Deleting an entry from the list of things to come is all that a table needs here."""
-    monkeypatch.delitem(NOT_BUILT_YET, f"data.{table}")
+def test_tables_know_their_columns(with_value, message_of, monkeypatch, table, columns, wrong):
+    """Each table takes its columns and refuses others; one to come needs its entry deleted only."""
+    monkeypatch.delitem(NOT_BUILT_YET, f"data.{table}", raising=False)
     named = {column: column.upper() for column in columns}
 
     config = Config.from_mapping(with_value(f"data.{table}", {"source": "x.csv", "columns": named}))
@@ -263,9 +283,8 @@ def test_tables_to_come_know_their_columns(
     assert message.startswith(f"c.yaml: data.{table}.columns.{wrong}: unknown key.")
 
 
-def test_customers_may_have_attributes_of_any_name(with_value, message_of, monkeypatch):
+def test_customers_may_have_attributes_of_any_name(with_value, message_of):
     """The attributes table needs the id and takes other columns under any name, as text."""
-    monkeypatch.delitem(NOT_BUILT_YET, "data.customers")
     columns = {"customer_id": "id", "age": "AGE", "home town": "city"}
 
     config = Config.from_mapping(
@@ -278,4 +297,17 @@ def test_customers_may_have_attributes_of_any_name(with_value, message_of, monke
     assert config.data.customers.column_mapping == columns
     assert message == (
         "c.yaml: data.customers.columns.age: must be the name of a column, as text; got 3"
+    )
+
+
+@pytest.mark.parametrize("table", ["customers", "marketing_costs", "support_tickets"])
+def test_a_table_without_metrics_of_its_own_does_not_replace_the_orders(message_of, table):
+    """Tables that only add to others leave the orders, or a table with metrics, asked for."""
+    mapping = {"name": "shop", "data": {table: {"source": "x.csv"}}}
+
+    message = message_of(mapping)
+
+    assert message == (
+        "c.yaml: data.orders: required key is missing: the transaction history, one row per order"
+        " or order line; metrics alone can also be made of events, subscriptions, surveys, rewards"
     )

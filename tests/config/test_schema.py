@@ -5,13 +5,24 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import pickle
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnkit.config import Config, load_config
+import churnkit.data.tables  # noqa: F401  # registers the contracts
+from churnkit.config import Config, Data, Retention, load_config
+from churnkit.config.keys import section_of
+from churnkit.data.contracts import CONTRACTS
+from churnkit.formulas import (
+    CES_VARIANTS,
+    CHURN_VARIANTS,
+    LIFESPAN_VARIANTS,
+    NET_VARIANTS,
+    REPEAT_VARIANTS,
+)
 
 # The page of promises, written out: the defaults of every key.
 DEFAULTS = {
@@ -62,6 +73,24 @@ DEFAULTS = {
         "risk_bands": {"medium": 0.33, "high": 0.66},
         "reasons": 3,
         "output": "out/shop/scores.parquet",
+    },
+    "retention": {
+        "activity_window_days": None,
+        "churn": "start_of_period",
+        "repeat": "in_period",
+        "net_revenue": "closed",
+        "lifespan": "observed",
+        "csat_options": 5,
+        "csat_positive_from": None,
+        "ces_options": 7,
+        "ces": "share_of_scale",
+        "user_events": None,
+        "cart_event": "cart_add",
+        "purchase_event": "purchase",
+        "cart_window_hours": 24.0,
+        "segments": None,
+        "level": 0.95,
+        "output": "out/shop/metrics.parquet",
     },
     "report": {"output": "out/shop/report.html"},
 }
@@ -292,3 +321,55 @@ def test_the_order_of_features_is_part_of_the_hash(minimal):
     other = Config.from_mapping({**minimal, "features": {"basket": {}, "rfm": {}}})
 
     assert one.hash != other.hash
+
+
+@pytest.mark.parametrize("table", ["events", "subscriptions", "surveys", "rewards"])
+def test_orders_may_be_missing_beside_a_table_with_metrics(table):
+    """A configuration for metrics alone needs no orders."""
+    config = Config.from_mapping({"name": "shop", "data": {table: {"source": "x.csv"}}})
+
+    assert config.data.orders is None
+    assert getattr(config.data, table).source == "x.csv"
+
+
+def test_segment_rules_and_event_types_come_back_as_they_were(with_value):
+    """Lists are kept in their order, frozen, and written out again as plain lists."""
+    rules = [{"segment": "recent", "r": [3, 5]}, {"segment": "gone", "r": [1, 2]}]
+    mapping = with_value("retention.segments", rules)
+    mapping["retention"]["user_events"] = ["visit", "cart_add"]
+
+    config = Config.from_mapping(mapping)
+
+    assert config.retention.user_events == ("visit", "cart_add")
+    assert config.resolved()["retention"]["segments"] == rules
+    assert Config.from_mapping(config.resolved()) == config
+    assert hash(config) == hash(Config.from_mapping(mapping))
+
+
+@pytest.mark.parametrize("name", [n for n in CONTRACTS.names() if n != "customers"])
+def test_columns_are_those_of_the_contract(name):
+    """A table's mapping names the columns that its contract checks, required ones alike."""
+    contract = {column.name: column.required for column in CONTRACTS[name]().columns}
+
+    table = section_of(Data.model_fields[name].annotation)
+    columns = section_of(table.model_fields["columns"].annotation).model_fields
+
+    assert {column: field.is_required() for column, field in columns.items()} == contract
+
+
+def test_variants_are_those_of_the_formulas():
+    """A key that chooses a variant allows those that the formula has, the same by default."""
+    variants = {
+        "churn": CHURN_VARIANTS,
+        "repeat": REPEAT_VARIANTS,
+        "net_revenue": NET_VARIANTS,
+        "lifespan": LIFESPAN_VARIANTS,
+        "ces": CES_VARIANTS,
+    }
+
+    allowed = {key: get_args(Retention.model_fields[key].annotation) for key in variants}
+
+    assert allowed == {key: tuple(known) for key, known in variants.items()}
+    assert [Retention.model_fields[key].default for key in variants] == [
+        next(iter(known)) for known in variants.values()
+    ]

@@ -11,6 +11,16 @@ from churnkit.config import Config, load_config, reference, starter_config
 from churnkit.config.not_built import NOT_BUILT_YET
 from churnkit.errors import ConfigError
 
+TABLES = (
+    "events",
+    "subscriptions",
+    "support_tickets",
+    "surveys",
+    "rewards",
+    "customers",
+    "marketing_costs",
+    "campaigns",
+)
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
@@ -23,10 +33,18 @@ def keys_of(value, prefix=""):
 
 
 def usable_keys():
-    """Return the keys that do something today: no columns, nothing for Spark or databases."""
+    """Return the keys that do something today: nothing for Spark or databases, no columns.
+
+    What is inside a table that is not given is not there to be named.
+    """
     elsewhere = {"engine.master", "engine.conf", "data.orders.query", "data.orders.table"}
+    tables = {f"data.{name}." for name in TABLES}
     return {
-        key.path for key in reference() if key.path not in elsewhere and ".columns." not in key.path
+        key.path
+        for key in reference()
+        if key.path not in elsewhere
+        and ".columns." not in key.path
+        and not any(key.path.startswith(table) for table in tables)
     }
 
 
@@ -122,8 +140,13 @@ def test_the_reference_lists_every_key_with_its_meaning(with_value):
     """No key is undocumented: what a resolved configuration holds, the reference explains."""
     listed = reference()
     free = ("features.", "engine.conf.", "churn.params.", "lifetime_value.params.")
-    columns = {"customer_id": "a", "ts": "b"}
-    resolved = Config.from_mapping(with_value("data.orders.columns", columns)).resolved()
+    mapping = with_value("name", "shop")
+    for path in [key.path for key in listed if key.default == "required"]:
+        if ".columns." in path:
+            table, column = path.removeprefix("data.").split(".columns.")
+            section = mapping["data"].setdefault(table, {"source": "x.csv"})
+            section.setdefault("columns", {})[column] = "a"
+    resolved = Config.from_mapping(mapping).resolved()
 
     paths = {key.path for key in listed}
     assert len(paths) == len(listed)
@@ -143,10 +166,13 @@ def test_the_reference_says_defaults_and_what_is_required():
     assert listed["scoring.output"].default == "out/{name}/scores.parquet"
     assert listed["features"].default.startswith("{rfm: {windows_days: [30, 90, 180, 365]}, ")
     assert listed["snapshots"].default == ""
-    assert [path for path, key in listed.items() if key.default == "required"] == [
+    assert listed["data.orders"].default == listed["data.events"].default == "null"
+    required = [path for path, key in listed.items() if key.default == "required"]
+    inside = tuple(f"data.{name}." for name in TABLES)
+    assert {f"{table}source" for table in inside} - set(required) == {"data.campaigns.source"}
+    assert [path for path in required if not path.startswith(inside)] == [
         "name",
         "data",
-        "data.orders",
         "data.orders.source",
         "data.orders.columns.customer_id",
         "data.orders.columns.ts",
