@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
-from churnkit.data.orders import known_at
-from churnkit.data.windows import US_PER_DAY
+from churnkit.data.windows import midnight_us
 from churnkit.errors import ConfigError, DataError
+from churnkit.features.cut import first_time, known_rows
 from churnkit.features.phrases import Phrase
 from churnkit.registry import Registry
 
@@ -57,8 +57,8 @@ class History:
     Parameters
     ----------
     tables : mapping of str to narwhals.LazyFrame
-        By name: ``orders`` (see :func:`churnkit.data.orders.order_table`), ``lines``, and later ones.
-        Every table has ``customer_id`` and ``ts_us``, the instant at which a row becomes known.
+        By name: ``orders`` (see :func:`churnkit.data.orders.order_table`), ``lines``, and the
+        checked rows of any other input table.
     engine : Engine
         Where they are.
     """
@@ -67,18 +67,17 @@ class History:
     engine: Engine
 
     def known(self, snapshot: Snapshot) -> Known:
-        """Return the tables as they were known at the cutoff: later rows and refunds are gone."""
-        start, end = snapshot.observation_start_us, snapshot.cutoff_us
+        """Return the tables as they were known at the cutoff; see :func:`~.cut.known_rows`."""
         cut = {
-            name: known_at(table, start_us=start, cutoff_us=end)
-            if name == "orders"
-            else table.filter(nw.col("ts_us") >= start, nw.col("ts_us") < end)
+            name: known_rows(table, name=name, snapshot=snapshot)
             for name, table in self.tables.items()
         }
-        age_days = (nw.lit(end) - nw.col("ts_us")) / US_PER_DAY
-        cut = {name: table.with_columns(age_days=age_days) for name, table in cut.items()}
         return Known(
-            tables=cut, snapshot=snapshot, engine=self.engine, first_day=self._first_order_day
+            tables=cut,
+            snapshot=snapshot,
+            engine=self.engine,
+            first_day=self._first_order_day,
+            first_us=self._first_us,
         )
 
     @cached_property
@@ -87,6 +86,17 @@ class History:
         oldest = self.tables["orders"].select(nw.col("day").min())
         found = self.engine.collect(oldest).to_pylist()[0]["day"]
         return None if found is None else int(found)
+
+    @cached_property
+    def _first_us(self) -> dict[str, int]:
+        """First instant of each table that has times and rows, orders left out."""
+        found = {}
+        for name, table in self.tables.items():
+            column = first_time(name)
+            if column is not None and name not in {"orders", "lines"}:
+                oldest = self.engine.collect(table.select(first=nw.col(column).min()))
+                found[name] = oldest["first"][0].as_py()
+        return {name: int(first) for name, first in found.items() if first is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,25 +107,38 @@ class Known:
     ----------
     first_day : int or None
         Business day of the oldest row of orders that the history has, days since 1970.
+    first_us : mapping of str to int
+        First instant that the history has of each other table with times; tables without rows are
+        absent.
     """
 
     tables: Mapping[str, nw.LazyFrame[Any]]
     snapshot: Snapshot
     engine: Engine
     first_day: int | None = None
+    first_us: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cutoff_day(self) -> int:
         """The cutoff as ``day`` counts: days since 1970. The last ``d`` days: ``day >= this - d``."""
         return (self.snapshot.cutoff - EPOCH).days
 
-    def reaches_back(self, days: int) -> bool:
-        """Return whether the last ``days`` days were observed in full.
+    def days_ago_us(self, days: int) -> int:
+        """Return the first instant of the business day so many days before the cutoff."""
+        day = self.snapshot.cutoff - timedelta(days=days)
+        return midnight_us(day, time_zone=self.snapshot.time_zone)
 
-        A comparison with a time before the first order of the history, or before the observation
-        interval, would take "not recorded" for "did not buy".
+    def reaches_back(self, days: int, *, table: str = "orders") -> bool:
+        """Return whether the last ``days`` days of a table were observed in full.
+
+        A comparison with a time before the first row of the table, or before the observation
+        interval, would take "not recorded" for "did not happen".
         """
-        recorded = self.first_day is not None and self.first_day <= self.cutoff_day - days
+        if table == "orders":
+            recorded = self.first_day is not None and self.first_day <= self.cutoff_day - days
+        else:
+            first = self.first_us.get(table)
+            recorded = first is not None and first < self.days_ago_us(days - 1)
         return recorded and days <= self.snapshot.observation_days
 
     def __getitem__(self, name: str) -> nw.LazyFrame[Any]:
@@ -138,8 +161,8 @@ class Aggregation:
         Column name → aggregate over a customer's rows. A name may be a feature's; one that is not
         begins with ``_`` and the builder's name. Values are Float64 unless they are a time or a day.
     features : mapping of str to narwhals.Expr
-        Feature name → expression over aggregates of the same rows, and over
-        :data:`BASE_COLUMNS` where those rows are the orders; computed after the group-by.
+        Feature name → expression over aggregates and :data:`BASE_COLUMNS`, computed when all tables
+        are joined: aggregates of a table in which a customer has no row are null.
     finish : callable, optional
         Takes Arrow rows with :data:`BASE_COLUMNS`, the engine's features and this plan's
         aggregates, and returns arrays by feature name, NaN for null: for what no query engine can
@@ -310,6 +333,8 @@ def build_features(
     for rows in {id(plan.rows): plan.rows for plan in plans if plan.rows is not orders}.values():
         grouped = _aggregate([plan for plan in plans if plan.rows is rows])
         frame = frame.join(grouped, on="customer_id", how="left")
+    features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
+    frame = frame.with_columns(*features) if features else frame
     inputs = {name for plan in plans if plan.finish is not None for name in plan.aggregates}
     wanted = [name for name in _columns(names) if name in {"customer_id", *made}]
     return FeatureTable(
@@ -328,9 +353,7 @@ def _columns(feature_names: Sequence[str]) -> tuple[str, ...]:
 def _aggregate(plans: Sequence[Aggregation]) -> nw.LazyFrame[Any]:
     """Return one row per customer from plans that read the same rows: one group-by for all."""
     aggregates = [expr.alias(name) for plan in plans for name, expr in plan.aggregates.items()]
-    features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
-    grouped = plans[0].rows.group_by("customer_id").agg(*aggregates)
-    return grouped.with_columns(*features) if features else grouped
+    return plans[0].rows.group_by("customer_id").agg(*aggregates)
 
 
 def _refuse_repeated(names: Sequence[str], *, rule: str) -> None:
