@@ -99,7 +99,7 @@ class LabelledSnapshot:
     features : FeatureMatrix
         Rows of the eligible customers only.
     churned : ndarray of bool, shape (n_eligible,)
-        No qualifying order in the horizon.
+        By the label: as a rule, no qualifying order in the horizon.
     future_spend, future_orders : ndarray of float64, shape (n_eligible,)
         Net spend (can be negative) and orders in the horizon.
     """
@@ -153,7 +153,8 @@ def label_snapshot(
     features : pyarrow.Table
         Base columns and features, sorted by ``customer_id``, one row per known customer.
     labels : pyarrow.Table
-        ``customer_id``, ``future_orders``, ``future_spend``; customers not yet known are ignored.
+        ``customer_id``, ``future_orders``, ``future_spend``, and ``churned`` where that is not "no
+        order in the horizon"; customers not yet known are ignored.
     snapshot : Snapshot
         The cutoff.
     feature_names : sequence of str
@@ -172,13 +173,16 @@ def label_snapshot(
         np.nan_to_num(joined.column(name).to_numpy().astype(np.float64))
         for name in ("future_orders", "future_spend")
     )
+    churned = orders == 0
+    if "churned" in labels.column_names:
+        churned = np.nan_to_num(joined.column("churned").to_numpy().astype(np.float64)) > 0
     return LabelledSnapshot(
         snapshot=snapshot,
         customer_ids=ids,
         base=base,
         eligible=eligible,
         features=FeatureMatrix.from_arrow(kept, names=feature_names),
-        churned=orders == 0,
+        churned=churned,
         future_spend=spend,
         future_orders=orders,
     )

@@ -14,7 +14,9 @@ from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import load_calibrator
 from churnkit.models.churn import ChurnModel
-from churnkit.models.lifetime_value import SpendInterval, SpendModel
+from churnkit.models.interval import SpendInterval
+from churnkit.models.level import LevelCorrection
+from churnkit.models.lifetime_value import SpendModel
 from churnkit.models.training import Models, ModelSettings
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Bundle", "load_bundle", "save_bundle"]
 
-FORMAT = 1
+FORMAT = 2
 DOCUMENT = "bundle.json"
 
 
@@ -113,25 +115,27 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     models = bundle.models
-    texts = {"churn": models.churn.learner, "spend": models.spend.learner}
+    texts = {"churn": models.churn.learner}
+    texts |= {f"spend_{i}": learner for i, learner in enumerate(models.spend.learners)}
     document: dict[str, Any] = {
         "format": FORMAT,
         **{name: _plain(getattr(bundle, name)) for name in PLAIN},
         "feature_names": list(bundle.feature_names),
         "models": {
             "settings": _plain(asdict(models.settings)),
+            "churn_is_no_order": models.churn_is_no_order,
+            "churn_weight": models.churn.weight,
             "calibration": models.churn.calibrator.to_dict(),
-            "spend": {"objective": models.spend.objective, "smearing": models.spend.smearing},
-            "interval": None,
+            "spend": {
+                "objective": models.spend.objective,
+                "smearing": models.spend.smearing,
+                "weight": models.spend.weight,
+                "learners": len(models.spend.learners),
+            },
+            "interval": None if models.interval is None else models.interval.to_dict(),
+            "level": models.level.to_dict(),
         },
     }
-    if models.interval is not None:
-        texts |= {"spend_low": models.interval.low, "spend_high": models.interval.high}
-        document["models"]["interval"] = {
-            "edges": list(models.interval.edges),
-            "widen": list(models.interval.widen),
-            "coverage": models.interval.coverage,
-        }
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         staging.chmod(0o755)
@@ -176,23 +180,22 @@ def load_bundle(folder: Path | str) -> Bundle:
     settings = ModelSettings(**stored["settings"])
     churn_learner = MODELS[settings.churn_model]()
     spend_learner = MODELS[settings.spend_model]()
-    interval = None
-    if stored["interval"] is not None:
-        interval = SpendInterval(
-            low=spend_learner.load(_text(source, "spend_low")),
-            high=spend_learner.load(_text(source, "spend_high")),
-            edges=tuple(stored["interval"]["edges"]),
-            widen=tuple(stored["interval"]["widen"]),
-            coverage=stored["interval"]["coverage"],
-        )
+    spend = dict(stored["spend"])
+    learners = tuple(
+        spend_learner.load(_text(source, f"spend_{i}")) for i in range(spend.pop("learners"))
+    )
+    interval = stored["interval"]
     models = Models(
         churn=ChurnModel(
             learner=churn_learner.load(_text(source, "churn")),
             calibrator=load_calibrator(stored["calibration"]),
+            weight=stored["churn_weight"],
         ),
-        spend=SpendModel(learner=spend_learner.load(_text(source, "spend")), **stored["spend"]),
-        interval=interval,
+        spend=SpendModel(learners=learners, **spend),
+        interval=None if interval is None else SpendInterval.from_dict(interval),
         settings=settings,
+        level=LevelCorrection.from_dict(stored["level"]),
+        churn_is_no_order=stored["churn_is_no_order"],
     )
     plain = {name: document[name] for name in PLAIN}
     return Bundle(models=models, feature_names=tuple(document["feature_names"]), **plain)

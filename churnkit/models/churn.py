@@ -1,4 +1,4 @@
-"""Churn risk: P(no order in the horizon), ranked by a learner, calibrated, its level set apart."""
+"""Churn risk: P(no order in the horizon) from a learner and the purchase model, calibrated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from churnkit.models.calibration import (
     NoCalibrator,
     choose_calibrator,
     level_shift,
+    log_loss_of,
+    logit,
     sigmoid,
 )
 
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.base import FeatureMatrix, FittedLearner, LabelledSnapshot, Learner
+    from churnkit.models.purchase import PurchaseForecast
 
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "MOST_ROUNDS",
+    "ROUNDS",
     "ChurnFit",
     "ChurnModel",
     "churn_level_shift",
@@ -34,12 +37,14 @@ __all__ = [
     "split_for_validation",
 ]
 
-MOST_ROUNDS = 600
+ROUNDS = 60
+WEIGHTS = tuple(step / 10 for step in range(11))
+WITHOUT_VALIDATION = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChurnModel:
-    """A learner of log-odds and the calibrator that follows it.
+    """A learner of log-odds, its share beside the purchase model, and a calibrator.
 
     Attributes
     ----------
@@ -47,18 +52,27 @@ class ChurnModel:
         Gives log-odds of churning.
     calibrator : Calibrator
         Monotone, so it moves no customer past another.
+    weight : float
+        Of the learner's log-odds in [0, 1]; the purchase model's have the rest.
     """
 
     learner: FittedLearner
     calibrator: Calibrator
+    weight: float = 1.0
 
     def log_odds(self, features: FeatureMatrix) -> Floats:
-        """Return calibrated log-odds of churning, before the level is set."""
-        return self.calibrator.log_odds(self.learner.predict_raw(features))
+        """Return the learner's log-odds of churning."""
+        return self.learner.predict_raw(features)
 
-    def probability(self, features: FeatureMatrix, *, shift: float = 0.0) -> Floats:
-        """Return P(no order in the horizon), the log-odds moved by ``shift``."""
-        return sigmoid(self.log_odds(features) + shift)
+    def blend(self, log_odds: Floats, *, forecast: PurchaseForecast | None) -> Floats:
+        """Return calibrated log-odds of learner and purchase model, before the level is set."""
+        return self.calibrator.log_odds(_blend(log_odds, forecast, weight=self.weight))
+
+
+def _blend(log_odds: Floats, forecast: PurchaseForecast | None, *, weight: float) -> Floats:
+    if forecast is None or weight == 1.0:
+        return log_odds
+    return weight * log_odds + (1.0 - weight) * logit(1.0 - forecast.order_probability)
 
 
 def split_for_validation(
@@ -83,9 +97,10 @@ class ChurnFit:
     model : ChurnModel
         Fitted on all training snapshots.
     notes : dict
-        ``rounds``, ``calibration`` and the log loss of each calibration tried.
+        ``rounds``, ``weight``, ``calibration`` and the log loss of each calibration tried.
     validation_log_odds : ndarray of float64 or None
-        Log-odds for the newest training snapshot from a model that was not fitted on it.
+        Blended, calibrated log-odds for the newest training snapshot from a model that was not
+        fitted on it, at the level of what happened there.
     """
 
     model: ChurnModel
@@ -97,59 +112,79 @@ def fit_churn(
     train: Sequence[LabelledSnapshot],
     *,
     learner: Learner,
+    forecast: PurchaseForecast | None,
     calibration: str = "auto",
     seed: int = 7,
 ) -> ChurnFit:
-    """Fit on stacked snapshots, choose rounds and calibration on a later one.
+    """Fit on stacked snapshots; choose the blend and the calibration on a later one.
 
     Parameters
     ----------
     train : sequence of LabelledSnapshot
-        Oldest first. The newest chooses the number of rounds and the calibration, then the model is
-        fitted again on all of them with that number of rounds.
+        Oldest first. A model of the earlier ones predicts the newest, where the weight of the
+        learner beside the purchase model and the calibration are chosen; the learner is then fitted
+        again on all of them.
     learner : Learner
         What to fit.
+    forecast : PurchaseForecast or None
+        The purchase model's view of the newest snapshot's population; None blends nothing.
     calibration : str, default "auto"
         ``none``, ``beta``, ``isotonic``, or the one that does best on the newest snapshot.
     seed : int
         Of the folds on which calibrations are compared.
     """
     split = split_for_validation(train)
-    features, churned = stack(train), np.concatenate([s.churned for s in train])
+    final = _fit(train, learner=learner)
     if split is None:
-        # One usable snapshot: nothing later to choose on, so a fixed modest number of rounds.
-        fitted = learner.fit(features, churned.astype(np.float64), objective="binary", rounds=100)
-        return ChurnFit(
-            model=ChurnModel(learner=fitted, calibrator=NoCalibrator()),
-            notes={"rounds": fitted.rounds, "calibration": "none"},
-            validation_log_odds=None,
-        )
+        # One usable snapshot: nothing later to choose on.
+        weight = 1.0 if forecast is None else WITHOUT_VALIDATION
+        model = ChurnModel(learner=final, calibrator=NoCalibrator(), weight=weight)
+        notes = {"rounds": final.rounds, "weight": weight, "calibration": "none"}
+        return ChurnFit(model=model, notes=notes, validation_log_odds=None)
     earlier, newest = split
-    first = learner.fit(
-        stack(earlier),
-        np.concatenate([s.churned for s in earlier]).astype(np.float64),
-        objective="binary",
-        rounds=MOST_ROUNDS,
-        validation=(newest.features, newest.churned.astype(np.float64)),
-    )
-    log_odds = first.predict_raw(newest.features)
+    raw = _fit(earlier, learner=learner).predict_raw(newest.features)
+    weight = _choose_weight(raw, forecast, churned=newest.churned)
+    blended = _at_own_level(_blend(raw, forecast, weight=weight), newest.churned)
     calibrator, losses = choose_calibrator(
-        calibration, log_odds=log_odds, churned=newest.churned, seed=seed
-    )
-    final = learner.fit(
-        features, churned.astype(np.float64), objective="binary", rounds=max(first.rounds, 10)
+        calibration, log_odds=blended, churned=newest.churned, seed=seed
     )
     notes = {
         "rounds": final.rounds,
+        "weight": weight,
         "calibration": calibrator.kind,
         "validation_cutoff": str(newest.snapshot.cutoff),
         **{f"calibration_log_loss_{name}": loss for name, loss in losses.items()},
     }
     return ChurnFit(
-        model=ChurnModel(learner=final, calibrator=calibrator),
+        model=ChurnModel(learner=final, calibrator=calibrator, weight=weight),
         notes=notes,
-        validation_log_odds=calibrator.log_odds(log_odds),
+        validation_log_odds=calibrator.log_odds(blended),
     )
+
+
+def _fit(snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> FittedLearner:
+    churned = np.concatenate([s.churned for s in snapshots]).astype(np.float64)
+    return learner.fit(stack(snapshots), churned, objective="binary", rounds=ROUNDS)
+
+
+def _choose_weight(
+    raw: Floats, forecast: PurchaseForecast | None, *, churned: NDArray[np.bool_]
+) -> float:
+    """Return the weight with the lowest log loss at the level of what happened."""
+    if forecast is None:
+        return 1.0
+    if churned.all() or not churned.any():
+        return WITHOUT_VALIDATION
+    losses = [
+        log_loss_of(_at_own_level(_blend(raw, forecast, weight=w), churned), churned)
+        for w in WEIGHTS
+    ]
+    return WEIGHTS[int(np.argmin(losses))]
+
+
+def _at_own_level(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:
+    """Return log-odds moved to the share that churned: shape is judged apart from level."""
+    return log_odds + churn_level_shift(log_odds, target_mean=float(churned.mean()))
 
 
 def churn_level_shift(log_odds: Floats, *, target_mean: float | None) -> float:
@@ -160,3 +195,8 @@ def churn_level_shift(log_odds: Floats, *, target_mean: float | None) -> float:
     if target_mean is None or not 0.0 < target_mean < 1.0 or not len(log_odds):
         return 0.0
     return level_shift(log_odds, target_mean=target_mean)
+
+
+def moved_mean(mean: float, *, log_odds: float) -> float:
+    """Return a mean probability with its log-odds moved by a constant."""
+    return float(sigmoid(logit(np.array([mean])) + log_odds)[0])

@@ -13,6 +13,7 @@ from churnkit.errors import ModelGuardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from numpy.typing import NDArray
 
@@ -41,6 +42,7 @@ class PurchaseForecast:
     expected_spend : net spend expected in the horizon, in currency.
     p_alive : P(not dropped out); a descriptor, not a churn score.
     next_order_days : median days to the next order of a customer who stays; NaN if unknown.
+    cutoff : the day the forecast is made on.
     """
 
     order_probability: Floats
@@ -48,6 +50,7 @@ class PurchaseForecast:
     expected_spend: Floats
     p_alive: Floats
     next_order_days: Floats
+    cutoff: date
 
     def __getitem__(self, rows: NDArray[Any]) -> PurchaseForecast:
         """Return the chosen customers (a mask or positions)."""
@@ -57,6 +60,7 @@ class PurchaseForecast:
             expected_spend=self.expected_spend[rows],
             p_alive=self.p_alive[rows],
             next_order_days=self.next_order_days[rows],
+            cutoff=self.cutoff,
         )
 
 
@@ -113,6 +117,7 @@ def forecast_purchases(
         expected_spend=_spread(known, orders * value),
         p_alive=_spread(known, model.p_alive(**customer)),
         next_order_days=_spread(known, median, missing=np.nan),
+        cutoff=snapshot.cutoff,
     )
 
 

@@ -9,18 +9,10 @@ import numpy as np
 
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import sigmoid
-from churnkit.models.churn import (
-    ChurnModel,
-    churn_level_shift,
-    fit_churn,
-)
-from churnkit.models.lifetime_value import (
-    SpendInterval,
-    SpendModel,
-    fit_interval,
-    fit_spend,
-    spend_factor,
-)
+from churnkit.models.churn import ChurnModel, churn_level_shift, fit_churn, moved_mean
+from churnkit.models.interval import SpendInterval, fit_interval
+from churnkit.models.level import LevelCorrection, fit_level
+from churnkit.models.lifetime_value import SpendModel, fit_spend, spend_factor
 from churnkit.models.purchase import forecast_purchases
 
 if TYPE_CHECKING:
@@ -49,10 +41,11 @@ class ModelSettings:
         Parameters of the learners that replace the defaults.
     calibration : str
         ``auto``, ``none``, ``beta`` or ``isotonic``.
-    churn_level, spend_level : {"purchase_model", "none"}
-        What sets the mean probability and the total spend of a portfolio.
+    churn_level, spend_level : {"auto", "purchase_model", "none"}
+        What sets the mean probability and the total spend of a portfolio: the purchase model
+        corrected by what it missed before, the purchase model alone, or the learners.
     objective : str
-        ``auto`` or a name of :data:`churnkit.models.lifetime_value.OBJECTIVES`.
+        ``auto``, ``tweedie`` or a name of :data:`churnkit.models.lifetime_value.OBJECTIVES`.
     interval : float
         Nominal coverage of the spend interval.
     purchase_kind : str
@@ -66,8 +59,8 @@ class ModelSettings:
     churn_params: Mapping[str, Any] = field(default_factory=dict)
     spend_params: Mapping[str, Any] = field(default_factory=dict)
     calibration: str = "auto"
-    churn_level: str = "purchase_model"
-    spend_level: str = "purchase_model"
+    churn_level: str = "auto"
+    spend_level: str = "auto"
     objective: str = "auto"
     interval: float = 0.8
     purchase_kind: str = "bg_nbd"
@@ -85,15 +78,24 @@ class Level:
         Constant added to the log-odds of churning; 0 leaves them.
     spend_factor : float
         Factor on expected spend; 1 leaves it.
+    churn_correction, spend_correction : float
+        Part of the level that goes beyond the purchase model: added to the log-odds of its mean
+        churn probability, and to the log of its total spend.
     """
 
     log_odds_shift: float = 0.0
     spend_factor: float = 1.0
+    churn_correction: float = 0.0
+    spend_correction: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """Predictions for the customers of one population, arrays of shape (n,)."""
+    """Predictions for the customers of one population, arrays of shape (n,).
+
+    ``expected_spend`` is P(order) times spend given an order, with P(order) = 1 minus the churn
+    probability (of the purchase model, where churn does not mean "no order in the horizon").
+    """
 
     churn_probability: Floats
     expected_spend: Floats
@@ -104,51 +106,87 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Models:
-    """The fitted models of a run."""
+    """The fitted models of a run.
+
+    Attributes
+    ----------
+    churn, spend : ChurnModel, SpendModel
+    interval : SpendInterval or None
+        None without a later training snapshot to learn it on.
+    settings : ModelSettings
+    level : LevelCorrection
+        What the purchase model missed at the training snapshots.
+    churn_is_no_order : bool
+        Whether churn means "no order in the horizon", so that P(order) = 1 − P(churn).
+    """
 
     churn: ChurnModel
     spend: SpendModel
     interval: SpendInterval | None
     settings: ModelSettings
+    level: LevelCorrection = field(default_factory=LevelCorrection)
+    churn_is_no_order: bool = True
 
     def at_level(
         self, log_odds: Floats, value: Floats, *, forecast: PurchaseForecast | None
-    ) -> tuple[Floats, Floats, Level]:
-        """Return churn probability and expected spend of a whole population at its level.
+    ) -> Predictions:
+        """Return the predictions for a whole population, blended and at its level.
 
         Parameters
         ----------
         log_odds, value : ndarray of float64, shape (n,)
-            What the churn and the spend model said of each customer.
+            What the churn and the spend model's learners said of each customer.
         forecast : PurchaseForecast or None
             The purchase model's predictions for the same customers; None sets no level.
         """
-        shift, factor = 0.0, 1.0
-        if forecast is not None and self.settings.churn_level == "purchase_model":
-            mean = float(np.mean(1.0 - forecast.order_probability))
-            shift = churn_level_shift(log_odds, target_mean=mean)
-        probability = sigmoid(log_odds + shift)
-        # A hurdle multiplies by P(order), so the churn level comes first.
-        spend = self.spend.expected_spend(value, order_probability=1.0 - probability)
-        if forecast is not None and self.settings.spend_level == "purchase_model":
-            factor = spend_factor(spend, total=float(forecast.expected_spend.sum()))
-        return probability, spend * factor, Level(log_odds_shift=shift, spend_factor=factor)
-
-    def predict(self, features: FeatureMatrix, *, forecast: PurchaseForecast | None) -> Predictions:
-        """Return predictions for a whole population at once: the level is set over all of it."""
-        probability, spend, level = self.at_level(
-            self.churn.log_odds(features), self.spend.value(features), forecast=forecast
-        )
+        churn = self._churn(log_odds, forecast)
+        probability, shift, churn_correction = churn
+        staying = 1.0 - probability
+        if not self.churn_is_no_order and forecast is not None:
+            staying = forecast.order_probability
+        given_order = self.spend.given_order(value, order_probability=staying, forecast=forecast)
+        factor, spend_correction = 1.0, 0.0
+        if forecast is not None and self.settings.spend_level != "none":
+            if self.settings.spend_level == "auto":
+                spend_correction = self.level.log_spend(forecast.cutoff)
+            total = float(forecast.expected_spend.sum()) * float(np.exp(spend_correction))
+            factor = spend_factor(staying * given_order, total=total)
+        spend = staying * given_order * factor
         low = high = None
         if self.interval is not None:
-            low, high = self.interval.bounds(features)
+            low, high = self.interval.bounds(order_probability=staying, value=given_order * factor)
             low, high = np.minimum(low, spend), np.maximum(high, spend)
         return Predictions(
             churn_probability=probability,
             expected_spend=spend,
             expected_spend_low=low,
             expected_spend_high=high,
-            level=level,
+            level=Level(
+                log_odds_shift=shift,
+                spend_factor=factor,
+                churn_correction=churn_correction,
+                spend_correction=spend_correction,
+            ),
+        )
+
+    def _churn(
+        self, log_odds: Floats, forecast: PurchaseForecast | None
+    ) -> tuple[Floats, float, float]:
+        """Return churn probability, the shift that set its level, and the correction in it."""
+        theirs = forecast if self.churn_is_no_order else None
+        blended = self.churn.blend(log_odds, forecast=theirs)
+        shift = correction = 0.0
+        if theirs is not None and self.settings.churn_level != "none":
+            if self.settings.churn_level == "auto":
+                correction = self.level.log_odds(theirs.cutoff)
+            mean = float(np.mean(1.0 - theirs.order_probability))
+            shift = churn_level_shift(blended, target_mean=moved_mean(mean, log_odds=correction))
+        return sigmoid(blended + shift), shift, correction
+
+    def predict(self, features: FeatureMatrix, *, forecast: PurchaseForecast | None) -> Predictions:
+        """Return predictions for a whole population at once: the level is set over all of it."""
+        return self.at_level(
+            self.churn.log_odds(features), self.spend.value(features), forecast=forecast
         )
 
 
@@ -164,13 +202,13 @@ def fit_models(
     settings : ModelSettings
         What to fit.
     judge : callable
-        Metrics of expected spend, to choose the objective by.
+        Metrics of expected spend, for the notes.
 
     Returns
     -------
     models : Models
     notes : dict
-        What was chosen and why, by ``churn.`` and ``spend.`` name, for the run's log.
+        What was chosen and why, by ``churn.``, ``spend.`` and ``level.`` name, for the run's log.
     """
     churn_learner, spend_learner = (
         MODELS[name](params=params, seed=settings.seed, threads=settings.threads)
@@ -179,30 +217,50 @@ def fit_models(
             (settings.spend_model, settings.spend_params),
         )
     )
+    no_order = all(np.array_equal(s.churned, s.future_orders == 0) for s in train)
+    newest = train[-1]
+    everybody = forecast_purchases(newest.base, newest.snapshot, kind=settings.purchase_kind)
+    forecast = None if everybody is None else everybody[newest.eligible]
     churn = fit_churn(
-        train, learner=churn_learner, calibration=settings.calibration, seed=settings.seed
+        train,
+        learner=churn_learner,
+        forecast=forecast if no_order else None,
+        calibration=settings.calibration,
+        seed=settings.seed,
     )
-    probability = total = None
+    ordering = None
     if churn.validation_log_odds is not None:
-        newest, log_odds = train[-1], churn.validation_log_odds
-        forecast = forecast_purchases(newest.base, newest.snapshot, kind=settings.purchase_kind)
-        shift = 0.0
-        if forecast is not None:
-            ours = forecast[newest.eligible]
-            mean = float(np.mean(1.0 - ours.order_probability))
-            shift = churn_level_shift(log_odds, target_mean=mean)
-            total = float(ours.expected_spend.sum())
-        probability = 1.0 - sigmoid(log_odds + shift)
-    spend, spend_notes = fit_spend(
+        ordering = 1.0 - sigmoid(churn.validation_log_odds)
+        if not no_order and forecast is not None:
+            ordering = forecast.order_probability
+    spend = fit_spend(
         train,
         learner=spend_learner,
         judge=judge,
-        validation_order_probability=probability,
-        validation_total=total if settings.spend_level == "purchase_model" else None,
+        validation_order_probability=ordering,
+        forecast=forecast,
         objective=settings.objective,
     )
-    interval = fit_interval(train, learner=spend_learner, coverage=settings.interval)
+    interval = None
+    if spend.validation_value is not None:
+        interval = fit_interval(
+            value=spend.validation_value,
+            future_spend=newest.future_spend,
+            coverage=settings.interval,
+        )
+    level = fit_level(train, kind=settings.purchase_kind)
+    models = Models(
+        churn=churn.model,
+        spend=spend.model,
+        interval=interval,
+        settings=settings,
+        level=level,
+        churn_is_no_order=no_order,
+    )
     notes = {f"churn.{k}": v for k, v in churn.notes.items()}
-    notes |= {f"spend.{k}": v for k, v in spend_notes.items()}
-    models = Models(churn=churn.model, spend=spend, interval=interval, settings=settings)
+    notes |= {f"spend.{k}": v for k, v in spend.notes.items()}
+    notes |= {"level.churn": settings.churn_level, "level.spend": settings.spend_level}
+    for point in level.points:
+        notes[f"level.missed_log_spend.{point.cutoff}"] = point.log_spend
+        notes[f"level.missed_log_odds.{point.cutoff}"] = point.log_odds
     return models, notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +41,6 @@ class Chunk:
     eligible: NDArray[np.bool_]
     log_odds: Floats
     value: Floats
-    low: Floats | None
-    high: Floats | None
     reasons: Mapping[str, list[Any]]
 
 
@@ -61,17 +59,12 @@ def raw_scores(
     matrix = FeatureMatrix.from_arrow(kept, names=bundle.feature_names)
     drift.see_features(matrix)
     models = bundle.models
-    low = high = None
-    if models.interval is not None:
-        low, high = models.interval.bounds(matrix)
     return Chunk(
         customer_ids=kept.column("customer_id").combine_chunks(),
         base=base,
         eligible=eligible,
         log_odds=models.churn.log_odds(matrix),
         value=models.spend.value(matrix),
-        low=low,
-        high=high,
         reasons=request.explain(matrix),
     )
 
@@ -91,7 +84,8 @@ def predictions(
     ours = None if forecast is None else forecast[eligible]
     log_odds = np.concatenate([c.log_odds for c in chunks])
     raw = np.concatenate([c.value for c in chunks])
-    probability, spend, level = models.at_level(log_odds, raw, forecast=ours)
+    predicted = models.at_level(log_odds, raw, forecast=ours)
+    probability, spend = predicted.churn_probability, predicted.expected_spend
     _refuse_unknown(churn_probability=probability, expected_spend=spend)
     ltv = expected_ltv(
         spend,
@@ -109,10 +103,9 @@ def predictions(
         "value_at_risk": probability * ltv / np.maximum(1.0 - probability, 1e-9),
         "risk_rank": _rank(probability),
     }
-    if models.interval is not None:
-        low, high = (np.concatenate([getattr(c, end) for c in chunks]) for end in ("low", "high"))
-        columns["expected_spend_low"] = np.minimum(low, spend)
-        columns["expected_spend_high"] = np.maximum(high, spend)
+    if predicted.expected_spend_low is not None:
+        columns["expected_spend_low"] = predicted.expected_spend_low
+        columns["expected_spend_high"] = predicted.expected_spend_high
     if ours is not None:
         # Orders given one order, by the purchase model; P(order) by ours, so the two agree.
         per_buyer = np.maximum(
@@ -125,7 +118,7 @@ def predictions(
     for name in request.reason_columns:
         columns[name] = [v for chunk in chunks for v in chunk.reasons[name]]
     table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
-    return table, {"log_odds_shift": level.log_odds_shift, "spend_factor": level.spend_factor}
+    return table, asdict(predicted.level)
 
 
 def _refuse_unknown(**predicted: Floats) -> None:
