@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -329,18 +331,27 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; errors made on purpose become one sentence and their exit code."""
+    """Run the command line; an error becomes one sentence and its exit code."""
+    debug = "--debug" in sys.argv
     code: object = 0
     try:
-        app()
+        app(prog_name="churnkit")
     except SystemExit as stop:
         code = stop.code
     except ChurnkitError as error:
-        if "--debug" in sys.argv:
-            raise
-        sys.stderr.write(f"error: {error}\n")
         code = error.exit_code
-    _leave(code if isinstance(code, int) else 0)
+        _complain(str(error), debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence; nothing is swallowed
+        code = 1
+        hint = "" if debug else "; --debug shows where"
+        _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
+    _leave(code if isinstance(code, int) else int(code is not None))
+
+
+def _complain(sentence: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"error: {sentence}\n")
 
 
 def _leave(code: int) -> None:
@@ -349,7 +360,9 @@ def _leave(code: int) -> None:
     That step unloads DuckDB's types while narwhals still holds some, which DuckDB reports as leaks
     in forty lines on stderr, long after everything is written and closed.
     """
-    sys.stdout.flush()
+    # Whoever read our output may have gone: churnkit list config | head
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
     sys.stderr.flush()
     atexit._run_exitfuncs()
     os._exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +22,17 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 __all__ = ["Console"]
+
+# Of a file or a pipe, which has no width of its own.
+PLAIN_WIDTH = 100
+
+
+def _stream(*, stderr: bool = False) -> RichConsole:
+    """Return a stream; one that is no terminal is 100 columns wide unless COLUMNS says otherwise."""
+    stream = RichConsole(stderr=stderr, highlight=False)
+    if not stream.is_terminal and "COLUMNS" not in os.environ:
+        stream.width = PLAIN_WIDTH
+    return stream
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,8 +49,8 @@ class Console:
 
     as_json: bool
     quiet: bool
-    out: RichConsole = field(default_factory=lambda: RichConsole(highlight=False))
-    err: RichConsole = field(default_factory=lambda: RichConsole(stderr=True, highlight=False))
+    out: RichConsole = field(default_factory=_stream)
+    err: RichConsole = field(default_factory=lambda: _stream(stderr=True))
     _began: float = field(default_factory=time.monotonic)
     _status: Status | None = None
     _step: tuple[float, str] | None = None
@@ -60,14 +74,15 @@ class Console:
         if self.quiet:
             return
         if not self.err.is_terminal:
-            self.err.print(f"[{time.monotonic() - self._began:6.1f} s] {message}", markup=False)
+            seconds = time.monotonic() - self._began
+            self.err.print(f"[{seconds:6.1f} s] {message}", markup=False, soft_wrap=True)
             return
         self._end_step()
         self._step = (time.monotonic(), message)
         if self._status is None:
-            self._status = self.err.status(message)
+            self._status = self.err.status("")
             self._status.start()
-        self._status.update(message)
+        self._status.update(Text(message))
 
     def stop(self) -> None:
         """End the spinner."""
@@ -79,7 +94,7 @@ class Console:
     def _end_step(self) -> None:
         if self._step is not None and self._status is not None:
             began, message = self._step
-            self.err.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {message}")
+            self.err.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {escape(message)}")
         self._step = None
 
     def warn(self, message: str) -> None:
@@ -87,15 +102,24 @@ class Console:
         if not self.quiet:
             self.err.print(f"warning: {message}", markup=False, soft_wrap=True)
 
-    def print(self, *parts: RenderableType) -> None:
-        """Print on stdout."""
-        self.out.print(*parts)
+    def print(self, part: RenderableType) -> None:
+        """Print a table on stdout."""
+        self.out.print(part)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence on stdout, wrapped on a terminal, one line elsewhere."""
+        self.out.print(sentence, markup=False, soft_wrap=not self.out.is_terminal)
+
+    def place(self, what: str, where: object) -> None:
+        """Print where something was written; a path is never broken over lines."""
+        self.out.print(f"{what} {where}", markup=False, soft_wrap=True)
 
     def finish(self, result: Any, show: Callable[[], None]) -> None:
         """Print a result: one line of JSON, or whatever ``show`` prints."""
         self.stop()
         if self.as_json:
             sys.stdout.write(json.dumps(result.to_dict(), allow_nan=False) + "\n")
+            sys.stdout.flush()
         else:
             show()
 

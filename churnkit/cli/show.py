@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,17 +39,33 @@ __all__ = [
 # Metric, heading, format, whether more is better (None: nearer to zero is better).
 SHOWN: tuple[tuple[str, str, str, bool | None], ...] = (
     ("churn.auc", "AUC", ".3f", True),
-    ("churn.log_loss", "log loss", ".3f", False),
+    ("churn.log_loss", "log\nloss", ".3f", False),
     ("churn.brier", "Brier", ".3f", False),
-    ("churn.ece", "ECE", ".3f", False),
-    ("churn.top_decile_lift", "lift@10%", ".2f", True),
+    ("churn.top_decile_lift", "lift\n@10%", ".2f", True),
     ("spend.gini_normalized", "Gini", ".3f", True),
-    ("spend.spearman", "Spearman", ".3f", True),
-    ("spend.decile_mape", "decile MAPE", ".2f", False),
-    ("spend.total_bias", "total bias", "+.1%", None),
-    ("spend.rmse", "RMSE", ",.1f", False),
+    ("spend.spearman", "Spear-\nman", ".3f", True),
+    ("spend.decile_mape", "decile\nMAPE", ".2f", False),
+    ("spend.total_bias", "total\nbias", "+.1%", None),
 )
 MOST_REASONS = 8
+MOST_EXAMPLES = 3
+MOST_DRIVERS = 20
+
+
+def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return a table without frames; columns named in ``right`` hold numbers and never wrap."""
+    table = Table(
+        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1)
+    )
+    for column in columns:
+        number = column in right
+        table.add_column(column, justify="right" if number else "left", no_wrap=number)
+    return table
+
+
+def _add(table: Table, *cells: str, style: str = "") -> None:
+    """Add a row of plain text: brackets in ids are no markup."""
+    table.add_row(*(Text(cell) for cell in cells), style=style)
 
 
 def run(console: Console, result: RunResult) -> None:
@@ -59,48 +78,50 @@ def run(console: Console, result: RunResult) -> None:
 def validation(console: Console, result: ValidationResult) -> None:
     """Show the counts per check and the snapshots."""
     _tables(console, result.tables, every_check=True)
-    console.print(f"Orders from {result.first_day} to {result.end_day} (not included).")
-    console.print(
+    console.say(f"Orders from {result.first_day} to {result.end_day} (not included).")
+    tests = f"; test at {', '.join(result.test_cutoffs)}" if result.test_cutoffs else ""
+    console.say(
         f"Train at {len(result.train_cutoffs)} cutoffs, {result.train_cutoffs[0]} to"
-        f" {result.train_cutoffs[-1]}; test at {', '.join(result.test_cutoffs)}."
+        f" {result.train_cutoffs[-1]}{tests}."
     )
-    for cutoff, reason in result.skipped.items():
-        console.print(f"Not used: {cutoff}: {reason}.")
-    console.print("The configuration and the data are fit to run.")
+    for reason, cutoffs in groupby(result.skipped, key=lambda cutoff: result.skipped[cutoff]):
+        console.say(f"Not used: {', '.join(cutoffs)}: {reason}.")
+    console.say("The configuration and the data are fit to run.")
 
 
 def _tables(
     console: Console, reports: tuple[TableReport, ...], *, every_check: bool = False
 ) -> None:
     for report in reports:
-        table = Table(title=f"{report.table}: {report.source}", title_justify="left")
-        table.add_column("check")
-        table.add_column("rows", justify="right")
-        table.add_column("what becomes of them")
-        table.add_column("examples", overflow="fold")
-        table.add_row("read", f"{report.rows_read:,}", "", "")
+        table = _table(
+            f"{report.table}: {report.source}", "check", "rows", "", "such as", right=("rows",)
+        )
+        _add(table, "rows read", f"{report.rows_read:,}", "", "")
         for check in report.checks:
             if check.rows or every_check:
-                fate = "set aside" if check.set_aside else "reported, kept"
-                table.add_row(
-                    check.sentence,
-                    f"{check.rows:,}",
-                    fate if check.rows else "",
-                    ", ".join(check.examples),
-                )
-        table.add_row("[bold]used", f"[bold]{report.rows_used:,}", "", "")
+                fate = ("set aside" if check.set_aside else "kept") if check.rows else ""
+                _add(table, check.sentence, f"{check.rows:,}", fate, _examples(check.examples))
+        _add(table, "rows used", f"{report.rows_used:,}", "", "", style="bold")
         console.print(table)
+
+
+def _examples(examples: tuple[str, ...]) -> str:
+    """Return a few examples, the name of their column once: ``customer_id 15, 27 …``."""
+    shown = [example.partition(" ")[::2] for example in examples[:MOST_EXAMPLES]]
+    parts = [
+        f"{column} {', '.join(value for _, value in same)}"
+        for column, same in groupby(shown, key=lambda pair: pair[0])
+    ]
+    return "; ".join(parts) + (" …" if len(examples) > MOST_EXAMPLES else "")
 
 
 def training(console: Console, result: TrainResult) -> None:
     """Show the model beside the baselines and where it was kept."""
     backtest(console, result.backtest)
-    console.print(
-        f"Model {result.name} version {result.version} in {result.bundle_folder}"
-        f" (run {result.run_id})."
-    )
     state = "is now the champion" if result.is_champion else "is not the champion"
-    console.print(f"It {state}: {result.champion_reason}.")
+    console.say(f"Model {result.name} version {result.version} {state}: {result.champion_reason}.")
+    console.place("Model:   ", result.bundle_folder)
+    console.place("Run:     ", result.run_id)
 
 
 def backtest(console: Console, result: Backtest) -> None:
@@ -112,10 +133,8 @@ def backtest(console: Console, result: Backtest) -> None:
         f"{result.name}: tested at {cutoffs}, {first.horizon_days} days ahead,"
         f" {sum(s.customers for s in result.snapshots):,} customers"
     )
-    table = Table(title=title, title_justify="left")
-    table.add_column("model")
-    for _, heading, _, _ in SHOWN:
-        table.add_column(heading, justify="right")
+    headings = tuple(heading for _, heading, _, _ in SHOWN)
+    table = _table(title, "model", *headings, right=headings)
     best = {metric: _best(means, metric, more) for metric, _, _, more in SHOWN}
     for name, metrics in means.items():
         cells = []
@@ -125,7 +144,10 @@ def backtest(console: Console, result: Backtest) -> None:
             cells.append(f"[bold green]{text}" if name == best[metric] else text)
         table.add_row(f"[bold]{name}" if name == "model" else name, *cells)
     console.print(table)
-    console.print("Best of each column in bold. More is better for AUC, lift, Gini and Spearman.")
+    console.say(
+        "More is better for AUC, lift, Gini and Spearman; nearer to 0 for the rest."
+        + (" Best in bold." if console.out.is_terminal else "")
+    )
 
 
 def _best(means: Mapping[str, Mapping[str, float | None]], metric: str, more: bool | None) -> str:
@@ -140,76 +162,78 @@ def _best(means: Mapping[str, Mapping[str, float | None]], metric: str, more: bo
 def scores(console: Console, result: ScoreResult) -> None:
     """Show the counts of the score table and its totals."""
     manifest = result.manifest
-    table = Table(title=f"Scores as of {manifest['as_of']}", title_justify="left")
-    table.add_column("customers")
-    table.add_column("rows", justify="right")
+    table = _table(f"Scores as of {manifest['as_of']}", "customers", "rows", right=("rows",))
     for status in ("scored", "inactive", "no_valid_orders"):
-        table.add_row(status, f"{manifest['statuses'].get(status, 0):,}")
+        _add(table, status, f"{manifest['statuses'].get(status, 0):,}")
         if status == "scored":
             for band in ("high", "medium", "low"):
-                table.add_row(f"  {band} risk", f"{manifest['risk_bands'].get(band, 0):,}")
-    table.add_row("[bold]all", f"[bold]{manifest['rows']:,}")
+                _add(table, f"  {band} risk", f"{manifest['risk_bands'].get(band, 0):,}")
+    _add(table, "all", f"{manifest['rows']:,}", style="bold")
     console.print(table)
     totals = manifest["totals"]
-    console.print(
+    console.say(
         f"Expected in the next {manifest['horizon_days']} days:"
         f" {totals['expected_orders']:,.0f} orders, {totals['expected_spend']:,.0f} spend;"
         f" {totals['value_at_risk']:,.0f} value at risk."
     )
-    console.print(f"Scores:   {result.output}")
-    console.print(f"Manifest: {result.output}.manifest.json")
+    console.place("Scores:  ", result.output)
+    console.place("Manifest:", f"{result.output}.manifest.json")
     for name, written in manifest["rejected_rows"].items():
-        console.print(f"Rows of {name} set aside: {written['path']} ({written['rows']:,})")
+        console.place(f"Rows of {name} set aside ({written['rows']:,}):", written["path"])
 
 
 def explanation(console: Console, result: ExplainResult) -> None:
     """Show the strongest drivers, and the contributions of each customer asked for."""
     if not result.customers:
-        table = Table(
-            title=f"Drivers of churn as of {result.as_of} (version {result.model_version})",
-            title_justify="left",
+        table = _table(
+            f"Drivers of churn as of {result.as_of} (version {result.model_version})",
+            "feature",
+            "effect",
+            "in words",
+            right=("effect",),
         )
-        table.add_column("feature")
-        table.add_column("mean |contribution|, log-odds", justify="right")
-        table.add_column("says")
-        for row in result.drivers[:20]:
-            table.add_row(row["feature"], f"{row['mean_contribution']:.3f}", row["says"])
+        for row in result.drivers[:MOST_DRIVERS]:
+            _add(table, row["feature"], f"{row['mean_contribution']:.3f}", row["says"])
         console.print(table)
+        console.say("Effect: mean |contribution| to the log-odds of churning.")
     for customer, rows in result.customers.items():
-        table = Table(title=f"Customer {customer} as of {result.as_of}", title_justify="left")
-        table.add_column("what")
-        table.add_column("effect on the log-odds of churning", justify="right")
-        for row in rows[:MOST_REASONS]:
-            colour = "red" if row["contribution"] > 0 else "green"
-            table.add_row(row["says"], f"[{colour}]{row['contribution']:+.3f}")
-        rest = sum(row["contribution"] for row in rows[MOST_REASONS:])
-        table.add_row(f"{max(len(rows) - MOST_REASONS, 0)} other features", f"{rest:+.3f}")
-        console.print(table)
+        _customer(console, f"Customer {customer} as of {result.as_of}", rows)
+    if result.customers:
+        console.say("Effect: contribution to the log-odds of churning; above 0 raises the risk.")
     if result.output is not None:
-        console.print(f"Contributions: {result.output}")
+        console.place("Contributions:", result.output)
+
+
+def _customer(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+    table = _table(title, "what", "effect", right=("effect",))
+    for row in rows[:MOST_REASONS]:
+        effect = Text(
+            f"{row['contribution']:+.3f}", style="red" if row["contribution"] > 0 else "green"
+        )
+        table.add_row(Text(row["says"]), effect)
+    if others := rows[MOST_REASONS:]:
+        rest = sum(row["contribution"] for row in others)
+        _add(table, f"{len(others)} other features", f"{rest:+.3f}")
+    console.print(table)
 
 
 def started(console: Console, result: Starter) -> None:
     """Show which columns were recognised and what to do next."""
-    table = Table(title=f"{result.output} for {result.source}", title_justify="left")
-    table.add_column("ours")
-    table.add_column("column of the file")
+    table = _table(f"{result.output} for {result.source}", "ours", "column of the file")
     for ours, theirs in result.columns.items():
-        table.add_row(ours, theirs)
+        _add(table, ours, theirs)
     console.print(table)
-    console.print(f"Next: churnkit validate {result.output}")
+    console.place("Next: churnkit validate", result.output)
 
 
 def names(console: Console, result: NameList) -> None:
     """Show names with what each means."""
-    table = Table(title=result.kind, title_justify="left")
-    table.add_column("name")
-    table.add_column("what it is", overflow="fold")
+    table = _table(result.kind, "name", "what it is")
     for name, meaning in result.names.items():
-        table.add_row(name, meaning)
+        _add(table, name, meaning)
     console.print(table)
 
 
 def promoted(console: Console, result: Promotion) -> None:
     """Say which version is the champion."""
-    console.print(f"{result.name} version {result.version} is now the champion.")
+    console.say(f"{result.name} version {result.version} is now the champion.")

@@ -102,11 +102,11 @@ class ScoreResult:
         """Return the score table, read back from where it was written."""
         import pandas as pd
 
-        return (
-            pd.read_csv(self.output)
-            if self.output.suffix == ".csv"
-            else pd.read_parquet(self.output)
-        )
+        if self.output.suffix.lower() != ".csv":
+            return pd.read_parquet(self.output)
+        # Only an empty cell is a null: a customer may be called NA, or 007.
+        texts = {"customer_id": str, "model_version": str}
+        return pd.read_csv(self.output, dtype=texts, keep_default_na=False, na_values=[""])
 
 
 @dataclass(frozen=True, kw_only=True)

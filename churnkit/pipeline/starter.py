@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.btyd import PURCHASE_MODELS
 from churnkit.config import reference, starter_config
-from churnkit.data.sinks import SINKS
+from churnkit.data.sinks import SINKS, replace_file
 from churnkit.data.sources import SOURCES, source_of
 from churnkit.datasets import DATASETS
 from churnkit.engines import ENGINES, DuckDBEngine
@@ -110,9 +110,9 @@ def init(
     if target.exists() and not replace:
         msg = f"{target}: the file exists; give another --output, or --force to replace it"
         raise ParameterError(msg)
-    target.parent.mkdir(parents=True, exist_ok=True)
     text = starter_config(name, str(file), columns, time_zone=time_zone)
-    target.write_text(text, encoding="utf-8")
+    with replace_file(target) as opened:
+        opened.write(text.encode())
     return Starter(source=str(file), output=target, columns=columns)
 
 
