@@ -31,8 +31,12 @@ NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMA
 
 # What follows the seconds or minutes of a text time when it knows its zone.
 AWARE = r":\d{2}(\.\d+)?\s*[A-Za-z+-]"
-# Two letters in a row name a month or a zone. DuckDB reads "BST" as Bangladesh: names are refused.
-NAMED = r"[A-Za-z]{2}"
+# A day with four digits of year, perhaps a time, perhaps an offset. DuckDB would read 1/2/24 as a day
+# of the year 1, and the zone "BST" as Bangladesh.
+ISO_TIME = (
+    r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
+    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(UTC|Z|z|[+-]\d{2}(:?\d{2}){0,2})?)?$"
+)
 UTC_NAME = r"\s*(UTC|Z|z)$"
 BLANKS = f"{string.whitespace}\u00a0"
 PADDED = r"^[\s\x{a0}]|[\s\x{a0}]$"
@@ -246,8 +250,8 @@ class DuckDBEngine:
             utc = f"regexp_replace({text}, {_literal(UTC_NAME)}, 'Z')"
             plain = f"regexp_replace({utc}, {_literal(SPACED_OFFSET)}, '\\1')"
             parsed = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({plain} AS TIMESTAMPTZ))"
-            named = f"regexp_matches({utc}, {_literal(NAMED)})"
-            clock = f"CASE WHEN NOT {named} THEN epoch_us({parsed}) END"
+            is_time = f"regexp_matches({text}, {_literal(ISO_TIME)})"
+            clock = f"CASE WHEN {is_time} THEN epoch_us({parsed}) END"
             return clock, f"coalesce(regexp_matches({text}, {_literal(AWARE)}), false)"
         if sql_type in {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}:
             return f"epoch_us(CAST({name} AS TIMESTAMPTZ))", "true"

@@ -55,7 +55,8 @@ def frame_to_arrow(frame: Any, *, ids: frozenset[str] = frozenset()) -> pa.Table
         )
         raise ParameterError(msg) from error
     except nw.exceptions.DuplicateError as error:
-        msg = f"the frame in memory has two columns of one name; {error}"
+        said = " ".join(str(error).split())
+        msg = f"the frame in memory has two columns of one name; {said}"
         raise DataError(msg) from error
     if isinstance(table, nw.LazyFrame):
         table = table.collect("pyarrow")
@@ -65,11 +66,10 @@ def frame_to_arrow(frame: Any, *, ids: frozenset[str] = frozenset()) -> pa.Table
             for name in frame.columns
         }
         return pa.table(columns)
-    try:
-        return table.to_arrow()
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        msg = f"the frame in memory cannot be expressed in Arrow; {error}"
-        raise DataError(msg) from error
+    if objects := [name for name, dtype in table.schema.items() if dtype == nw.Object]:
+        msg = f"column {objects[0]!r} of the frame in memory holds Python objects"
+        raise DataError(msg)
+    return table.to_arrow()
 
 
 def _column(series: pd.Series[Any], *, name: str, is_id: bool) -> pa.Array | pa.ChunkedArray:
@@ -79,6 +79,10 @@ def _column(series: pd.Series[Any], *, name: str, is_id: bool) -> pa.Array | pa.
 
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(object)
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        # The instants as pandas holds them; to Arrow directly would drop the zone with a warning.
+        instants = pa.Array.from_pandas(series.dt.tz_convert(None))
+        return instants.cast(pa.timestamp(instants.type.unit, "UTC"))
     try:
         if series.dtype != object:
             return pa.Array.from_pandas(series)

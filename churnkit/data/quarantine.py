@@ -156,13 +156,16 @@ def account(
     results = []
     for check in checks:
         rows = sum(c["rows"] for c in combined if check.name in c["faults"].split(";"))
-        shown = {name: cells[name] for name in check.shown_by if rows and name in cells}
+        examples: tuple[str, ...] = ()
+        if rows:
+            shown = {name: cells[name] for name in check.shown_by if name in cells}
+            examples = _examples(kept.filter(_broken(check.name)), cells=shown, engine=engine)
         results.append(
             CheckResult(
                 name=check.name,
                 sentence=check.sentence,
                 rows=rows,
-                examples=_examples(kept.filter(_broken(check.name)), cells=shown, engine=engine),
+                examples=examples,
                 set_aside=True,
             )
         )

@@ -273,8 +273,8 @@ def _where(spec: TableSpec, *, view: str, contract: TableContract, engine: Engin
     """Return the filter as a WHERE clause, or say what is wrong with it."""
     if spec.filter is None:
         return ""
-    # The line break ends a comment in the filter; the brackets keep it one condition.
-    where = f" WHERE ({spec.filter}\n)"
+    # The brackets keep it one condition, "true AND" refuses a blank, the line break ends a comment.
+    where = f" WHERE (true AND {spec.filter}\n)"
     try:
         engine.select(f"SELECT 1 FROM {view}{where}")
     except DataError as error:
