@@ -60,7 +60,7 @@ def prepare(uri: str) -> None:
     Raises
     ------
     ParameterError
-        If the folder cannot be made, or the file is no SQLite database.
+        If the folder cannot be made, or the file is no SQLite database that can be used.
     """
     path, root = _database(uri), artifact_root(uri)
     if path is None or root is None:
@@ -76,8 +76,12 @@ def prepare(uri: str) -> None:
     if header != SQLITE_HEADER:
         msg = f"tracking.uri: {path} is not an SQLite database"
         raise ParameterError(msg)
-    with closing(sqlite3.connect(path, timeout=10.0)) as database, database:
-        _follow_move(database, root=str(root))
+    try:
+        with closing(sqlite3.connect(path, timeout=10.0)) as database, database:
+            _follow_move(database, root=str(root))
+    except sqlite3.Error as error:
+        msg = f"tracking.uri: {path} cannot be used; SQLite says: {error}"
+        raise ParameterError(msg) from error
 
 
 def _follow_move(database: sqlite3.Connection, *, root: str) -> None:

@@ -16,7 +16,7 @@ from churnkit.errors import ModelGuardError, ParameterError
 from churnkit.models.bundle import DOCUMENT
 from churnkit.registry import did_you_mean
 from churnkit.tracking.logged_model import BUNDLE_IN_MODEL
-from churnkit.tracking.quiet_mlflow import asking
+from churnkit.tracking.quiet_mlflow import asking, shown
 from churnkit.tracking.runs import Run
 from churnkit.tracking.store import ARTIFACTS_TAG, artifact_root, prepare, store_uri
 
@@ -74,8 +74,12 @@ class Tracker:
     @cached_property
     def _client(self) -> Any:
         prepare(self.uri)
-        with asking(self.uri) as mlflow:
-            return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        try:
+            with asking(self.uri) as mlflow:
+                return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        except ModuleNotFoundError as error:
+            msg = f"tracking.uri: {shown(self.uri)} needs the Python package {error.name!r}"
+            raise ParameterError(msg) from error
 
     @contextmanager
     def start_run(

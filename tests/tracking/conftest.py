@@ -121,7 +121,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> TrainedShop:
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an embedded store without runs; making one takes MLflow seconds, copying it none."""
     folder = tmp_path_factory.mktemp("empty")
-    assert Tracker(None, folder=folder).champion("nobody") is None
+    assert Tracker(f"sqlite:///{folder}/mlflow.db").champion("nobody") is None
     return folder / "mlflow.db"
 
 

@@ -64,9 +64,18 @@ def test_moved_folder_keeps_its_models_and_documents(shop, tracker, store, tmp_p
 def test_file_that_is_no_database_is_named(tmp_path):
     """A file of another kind in the store's place stops in a sentence, at once."""
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to look like one")
-    tracker = Tracker(None, folder=tmp_path)
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
 
     with pytest.raises(ParameterError, match=r"^tracking\.uri: .*mlflow\.db is not an SQLite"):
+        tracker.champion("shop")
+
+
+def test_damaged_database_is_named(tmp_path):
+    """A database whose pages are not readable stops in a sentence with SQLite's reason."""
+    (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
+
+    with pytest.raises(ParameterError, match=r"mlflow\.db cannot be used; SQLite says: \w+"):
         tracker.champion("shop")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import mlflow
 import pytest
@@ -140,6 +141,19 @@ def test_model_of_another_kind_is_refused(tracker, tmp_path):
 
     with pytest.raises(ModelGuardError, match="models:/foreign/1 holds no model bundle"):
         tracker.download("models:/foreign/1")
+
+
+def test_database_without_its_driver_names_the_package(monkeypatch):
+    """A store whose driver is not installed asks for it, and shows no password."""
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    tracker = Tracker("mysql+pymysql://ana:secret@localhost/mlflow")
+
+    with pytest.raises(ParameterError, match="needs the Python package") as caught:
+        tracker.champion("shop")
+
+    assert str(caught.value) == (
+        "tracking.uri: mysql+pymysql://localhost/mlflow needs the Python package 'pymysql'"
+    )
 
 
 def test_server_that_does_not_answer_is_one_short_sentence(unused_port):
