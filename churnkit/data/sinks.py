@@ -212,7 +212,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        for left in target.parent.glob(f".{escape(target.name)}.*.tmp"):
+        for left in target.parent.glob(f".{escape(target.name)}.{'?' * 8}.tmp"):
             _remove_abandoned(left)
         file = temporary.open("xb")
     try:
