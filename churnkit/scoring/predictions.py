@@ -87,6 +87,9 @@ def predictions(
     predicted = models.at_level(log_odds, raw, forecast=ours)
     probability, spend = predicted.churn_probability, predicted.expected_spend
     _refuse_unknown(churn_probability=probability, expected_spend=spend)
+    ordering = 1.0 - probability
+    if ours is not None and not models.churn_is_no_order:
+        ordering = ours.order_probability
     ltv = expected_ltv(
         spend,
         gross_margin=bundle.value["gross_margin"],
@@ -100,7 +103,7 @@ def predictions(
         "expected_spend": spend,
         "expected_ltv": ltv,
         # Value given an order is ltv / P(order): what is lost if the customer does not order.
-        "value_at_risk": probability * ltv / np.maximum(1.0 - probability, 1e-9),
+        "value_at_risk": probability * ltv / np.maximum(ordering, 1e-9),
         "risk_rank": _rank(probability),
     }
     if predicted.expected_spend_low is not None:
@@ -111,7 +114,7 @@ def predictions(
         per_buyer = np.maximum(
             ours.expected_orders / np.maximum(ours.order_probability, 1e-12), 1.0
         )
-        columns["expected_orders"] = (1.0 - probability) * per_buyer
+        columns["expected_orders"] = ordering * per_buyer
         columns["p_alive"] = ours.p_alive
         days = np.where(ours.next_order_days <= NEXT_ORDER_REACH_DAYS, ours.next_order_days, np.nan)
         columns["next_order_us"] = snapshot.cutoff_us + days * US_PER_DAY
