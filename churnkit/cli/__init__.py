@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from churnkit.cli.commands import app, main
+from churnkit.cli.commands import app
+from churnkit.cli.entry import main
 
 __all__ = ["app", "main"]

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
-import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from churnkit.cli.console import Console
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="churnkit",
@@ -200,6 +193,46 @@ def score(
 
 
 @app.command()
+def metrics(
+    config: ConfigPath,
+    start: Annotated[
+        str | None, typer.Option(metavar="DATE", help="First day. Default: of the data.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Day after the last. Default: of the data.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="A series by month, quarter or year.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Segments: a column of customers, or rfm_segment."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The metrics, .parquet, .csv or .json.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compute retention metrics over the whole history, or over periods and by segment.
+
+    Example: churnkit metrics configs/online_retail_ii.yaml --every quarter
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show_metrics
+        from churnkit.pipeline import retention_metrics as do
+
+        asked: dict[str, Any] = {"start": start, "end": end, "every": every, "by": by}
+        result = do(loaded, **asked, output=output, progress=console.progress)
+        return result, lambda: show_metrics.metrics(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
 def explain(
     config: ConfigPath,
     customer: Annotated[
@@ -328,41 +361,3 @@ def root(
     ] = False,
 ) -> None:
     """Say what the whole command is for."""
-
-
-def main() -> None:
-    """Run the command line; an error becomes one sentence and its exit code."""
-    debug = "--debug" in sys.argv
-    code: object = 0
-    try:
-        app(prog_name="churnkit")
-    except SystemExit as stop:
-        code = stop.code
-    except ChurnkitError as error:
-        code = error.exit_code
-        _complain(str(error), debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last line of defence; nothing is swallowed
-        code = 1
-        hint = "" if debug else "; --debug shows where"
-        _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
-    _leave(code if isinstance(code, int) else int(code is not None))
-
-
-def _complain(sentence: str, *, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    sys.stderr.write(f"error: {sentence}\n")
-
-
-def _leave(code: int) -> None:
-    """End the process as the interpreter would, without its last step.
-
-    That step unloads DuckDB's types while narwhals still holds some, which DuckDB reports as leaks
-    in forty lines on stderr, long after everything is written and closed.
-    """
-    # Whoever read our output may have gone: churnkit list config | head
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
-    atexit._run_exitfuncs()
-    os._exit(code)

@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from churnkit.cli.show_metrics import recent_metrics
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -73,11 +75,18 @@ def run(console: Console, result: RunResult) -> None:
     _tables(console, result.validation.tables)
     training(console, result.train)
     scores(console, result.score)
+    recent_metrics(console, result.metrics)
 
 
 def validation(console: Console, result: ValidationResult) -> None:
     """Show the counts per check and the snapshots."""
     _tables(console, result.tables, every_check=True)
+    if not result.train_cutoffs:
+        console.say(
+            f"Data from {result.first_day} to {result.end_day} (not included), without data.orders:"
+            " fit for churnkit metrics, not for models."
+        )
+        return
     console.say(f"Orders from {result.first_day} to {result.end_day} (not included).")
     tests = f"; test at {', '.join(result.test_cutoffs)}" if result.test_cutoffs else ""
     console.say(

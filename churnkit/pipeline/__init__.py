@@ -5,6 +5,7 @@ from __future__ import annotations
 from churnkit.config import load_config
 from churnkit.pipeline.explaining import explain
 from churnkit.pipeline.features import build_features
+from churnkit.pipeline.metrics import retention_metrics
 from churnkit.pipeline.scoring import run, score
 from churnkit.pipeline.session import as_config
 from churnkit.pipeline.starter import init, list_names, promote
@@ -19,6 +20,7 @@ __all__ = [
     "list_names",
     "load_config",
     "promote",
+    "retention_metrics",
     "run",
     "score",
     "train",

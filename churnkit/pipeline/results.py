@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.contracts import TableReport
     from churnkit.evaluation.backtest import Backtest
+    from churnkit.pipeline.metrics import MetricsResult
 
 __all__ = ["ExplainResult", "RunResult", "ScoreResult", "TrainResult", "ValidationResult"]
 
@@ -153,6 +154,7 @@ class RunResult:
     validation: ValidationResult
     train: TrainResult
     score: ScoreResult
+    metrics: MetricsResult
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -160,4 +162,5 @@ class RunResult:
             "validation": self.validation.to_dict(),
             "train": self.train.to_dict(),
             "score": self.score.to_dict(),
+            "metrics": self.metrics.to_dict(),
         }

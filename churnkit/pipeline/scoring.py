@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
-import pyarrow as pa
 
 from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
@@ -15,7 +13,9 @@ from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError
 from churnkit.explain import Reasons, contributions, phrases_of
 from churnkit.models.bundle import load_bundle
+from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
+from churnkit.pipeline.rejected import write_rejected
 from churnkit.pipeline.results import RunResult, ScoreResult
 from churnkit.pipeline.session import (
     Session,
@@ -24,6 +24,7 @@ from churnkit.pipeline.session import (
     now,
     open_session,
 )
+from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.pipeline.training import train_in, validation_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from churnkit.scoring import ScoreSummary
 
 __all__ = ["run", "score"]
-
-BATCH_ROWS = 50_000
 
 
 def score(
@@ -124,7 +123,7 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
         _reconcile(session, bundle, summary, extra=without.num_rows)
     # Until the last line, the new table has no manifest rather than that of the old one.
     manifest_path.unlink(missing_ok=True)
-    rejected = _write_rejected(session, target)
+    rejected = write_rejected(session, target)
     manifest = _manifest(session, bundle, summary, request=request, target=target)
     manifest["rejected_rows"] = rejected
     write_json(manifest_path, manifest)
@@ -140,24 +139,6 @@ def _reconcile(session: Session, bundle: Bundle, summary: ScoreSummary, *, extra
     if summary.rows != seen:
         msg = f"score: {seen:,} customers were read and {summary.rows:,} rows scored; nothing is written"
         raise DataError(msg)
-
-
-def _write_rejected(session: Session, target: Path) -> dict[str, Any]:
-    """Write the rows set aside beside the scores, or remove those of an earlier run."""
-    written: dict[str, Any] = {}
-    for name, table in session.read.loaded.items():
-        suffix = ".rejected.parquet" if name == "orders" else f".{name}.rejected.parquet"
-        path = Path(f"{target}{suffix}")
-        if not table.report.rows_set_aside:
-            path.unlink(missing_ok=True)
-            continue
-        batches = session.engine.batches(table.rejected, rows=BATCH_ROWS)
-        first = next(batches)
-        with open_sink(path, schema=first.schema) as sink:
-            for batch in chain([first], batches):
-                sink.write(pa.Table.from_batches([batch]))
-        written[name] = {"path": str(path), "rows": table.report.rows_set_aside}
-    return written
 
 
 def _manifest(
@@ -179,7 +160,7 @@ def _manifest(
             "churn_probability": summary.drift.get("churn_probability"),
             "features": {k: v for k, v in summary.drift.items() if k != "churn_probability"},
         },
-        "inputs": {report.table: report.to_dict() for report in session.read.reports},
+        "inputs": {report.table: report.to_dict() for report in session.reports},
         "model": {
             "name": bundle.name,
             "version": bundle.version,
@@ -197,10 +178,11 @@ def run(
     tables: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> RunResult:
-    """Validate, train, test beside the baselines, register and score, reading the data once.
+    """Validate, train, test beside the baselines, register, score and compute the metrics.
 
-    The scores are the champion's: the new model's if it is no worse, else those of the model that
-    stays.
+    The data are read once. The scores are the champion's: the new model's if it is no worse, else
+    those of the model that stays. The metrics are those of the last full months, 24 at most, and
+    go to ``retention.output``.
 
     Parameters
     ----------
@@ -211,7 +193,7 @@ def run(
         Told what is being done.
     """
     config = as_config(config)
-    with open_session(config, tables=tables, progress=progress) as session:
+    with open_session(config, tables=tables, also=OTHER_TABLES, progress=progress) as session:
         plan = session.plan()
         validation = validation_of(session, plan)
         trained = train_in(session, plan)
@@ -223,4 +205,5 @@ def run(
             scored = score(config, tables=tables, progress=progress)
         else:
             scored = score_in(session, bundle)
-    return RunResult(validation=validation, train=trained, score=scored)
+        metrics = monthly_metrics_in(session, output=config.retention.output)
+    return RunResult(validation=validation, train=trained, score=scored, metrics=metrics)

@@ -12,11 +12,9 @@ from zoneinfo import ZoneInfo
 
 from churnkit.config import Config
 from churnkit.config import load_config as read_config
-from churnkit.data.sources import TableSpec
 from churnkit.data.windows import midnight_us, plan_snapshots
-from churnkit.datasets import dataset_path
 from churnkit.engines import ENGINES
-from churnkit.errors import ChurnkitError, ConfigError, ParameterError
+from churnkit.errors import ChurnkitError, ConfigError, DataError, ParameterError
 from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
@@ -24,13 +22,15 @@ from churnkit.labels import LABELS
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import CALIBRATORS
 from churnkit.models.training import ModelSettings
+from churnkit.pipeline.definitions import faults_of_definitions
+from churnkit.pipeline.tables import read_others, span_of, specs_of
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from churnkit.config import Table
-    from churnkit.config.schema import Data
+    from churnkit.data.contracts import TableReport
+    from churnkit.data.sources import LoadedTable
     from churnkit.data.windows import SnapshotPlan
     from churnkit.engines import Engine
     from churnkit.features.build import FeatureBuilder
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from churnkit.models.bundle import Bundle
 
 __all__ = ["Session", "as_config", "as_day", "make_builders", "now", "open_session"]
-
-DATASET = "dataset:"
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
@@ -82,6 +80,7 @@ def _check_names(config: Config) -> None:
             ]
             if set(options) <= set(allowed):
                 faults += _faults_of_options(name, options)
+    faults += faults_of_definitions(config)
     if faults:
         raise ConfigError("\n".join(f"{config.name}: {fault}" for fault in faults))
 
@@ -107,13 +106,16 @@ def make_builders(features: Mapping[str, Mapping[str, Any]]) -> list[FeatureBuil
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Session:
-    """A configuration with its engine open and its history read.
+    """A configuration with its engine open and its tables read.
 
     Attributes
     ----------
     config : Config
     engine : Engine
-    read : ReadHistory
+    history : ReadHistory or None
+        The orders; None where metrics are made without them.
+    others : mapping of str to LoadedTable
+        Tables beside the orders that the verb asked for.
     as_of : date
         First business day that the run does not know.
     progress : callable
@@ -122,9 +124,43 @@ class Session:
 
     config: Config
     engine: Engine
-    read: ReadHistory
+    history: ReadHistory | None
+    others: Mapping[str, LoadedTable]
     as_of: date
     progress: Callable[[str], None]
+
+    @property
+    def read(self) -> ReadHistory:
+        """The orders.
+
+        Raises
+        ------
+        ConfigError
+            If they are not configured.
+        """
+        if self.history is None:
+            raise ConfigError(_without_orders(self.config))
+        return self.history
+
+    @property
+    def loaded(self) -> dict[str, LoadedTable]:
+        """Every table that was read."""
+        return {**({} if self.history is None else self.history.loaded), **self.others}
+
+    @property
+    def reports(self) -> tuple[TableReport, ...]:
+        """What was read from each table and what became of it."""
+        return tuple(table.report for table in self.loaded.values())
+
+    def span(self) -> tuple[date, date]:
+        """Return the first business day and the day after the last: of the orders, or else of all.
+
+        Raises
+        ------
+        DataError
+            If no table has a time.
+        """
+        return _span(self.history, self.others)
 
     def plan(self, *, last: date | None = None, test: int | None = None) -> SnapshotPlan:
         """Return the snapshots that the history allows."""
@@ -180,6 +216,8 @@ def open_session(
     tables: Mapping[str, Any] | None = None,
     as_of: date | str | None = None,
     bundle: Bundle | None = None,
+    also: Collection[str] = (),
+    needs_orders: bool = True,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Session]:
     """Open the engine, read and check the tables, and close the engine at the end.
@@ -193,11 +231,17 @@ def open_session(
         In place of ``scoring.as_of``.
     bundle : Bundle, optional
         Read the tables as this model was trained, whatever the configuration says now.
+    also : collection of str
+        Tables beside the orders to read where they are configured.
+    needs_orders : bool, default True
+        Whether a configuration without orders is refused.
     progress : callable, optional
         Told what is being done.
 
     Raises
     ------
+    ConfigError
+        If there are no orders and they are needed.
     ParameterError
         If ``as_of`` is no day, or ``tables`` has a name that is no table.
     DataError
@@ -214,7 +258,9 @@ def open_session(
     limit = as_day(as_of, time_zone=zone) or as_day(
         config.scoring.as_of, time_zone=zone, name="scoring.as_of"
     )
-    specs = _specs(data, tables or {})
+    specs = specs_of(data, tables or {})
+    if needs_orders and "orders" not in specs:
+        raise ConfigError(_without_orders(config))
     engine = ENGINES[config.engine.kind](
         threads=config.engine.threads,
         memory_limit=config.engine.memory_limit,
@@ -222,42 +268,43 @@ def open_session(
     )
     try:
         told("reading and checking the data")
-        read = read_history(
-            specs,
-            engine=engine,
-            as_of_us=limit and midnight_us(limit, time_zone=zone),
-            on_invalid=data.on_invalid,
-            order_columns=None if bundle is None else frozenset(bundle.data["columns"]),
-            **rules,
-        )
+        as_of_us = limit and midnight_us(limit, time_zone=zone)
+        known = {"engine": engine, "as_of_us": as_of_us, "on_invalid": data.on_invalid, **rules}
+        history = None
+        if "orders" in specs:
+            history = read_history(
+                {"orders": specs["orders"]},
+                order_columns=None if bundle is None else frozenset(bundle.data["columns"]),
+                **known,
+            )
+        others = read_others(specs, wanted=also, retention=config.retention, **known)
         yield Session(
-            config=config, engine=engine, read=read, as_of=limit or read.end_day, progress=told
+            config=config,
+            engine=engine,
+            history=history,
+            others=others,
+            as_of=limit or _span(history, others)[1],
+            progress=told,
         )
     finally:
         engine.close()
 
 
-def _specs(data: Data, frames: Mapping[str, Any]) -> dict[str, TableSpec]:
-    """Return what to read: the configured tables, frames in place of those given."""
-    configured = {"orders": data.orders}
-    for name in frames:
-        if name not in configured:
-            guess = did_you_mean(name, configured)
-            msg = f"tables: unknown table {name!r}.{guess} Known: {', '.join(configured)}."
-            raise ParameterError(msg)
-    return {name: _spec(t, frame=frames.get(name), name=name) for name, t in configured.items()}
+def _without_orders(config: Config) -> str:
+    return (
+        f"{config.name}: data.orders: required key is missing: only churnkit metrics and churnkit"
+        " validate can do without it"
+    )
 
 
-def _spec(table: Table[Any], *, frame: Any, name: str) -> TableSpec:
-    columns = table.column_mapping
-    if frame is not None:
-        label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
-        return TableSpec(source=frame, columns=columns, filter=table.filter, label=label)
-    source = table.source
-    if source.startswith(DATASET):
-        path = str(dataset_path(source.removeprefix(DATASET)))
-        return TableSpec(source=path, columns=columns, filter=table.filter, label=source)
-    return TableSpec(source=source, columns=columns, filter=table.filter)
+def _span(history: ReadHistory | None, others: Mapping[str, LoadedTable]) -> tuple[date, date]:
+    if history is not None:
+        return history.first_day, history.end_day
+    span = span_of(others.values())
+    if span is None:
+        msg = "tables: none that was read has a time, so that no period is known"
+        raise DataError(msg)
+    return span
 
 
 def as_day(

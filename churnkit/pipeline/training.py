@@ -22,6 +22,7 @@ from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
 from churnkit.pipeline.session import Session, as_config, make_builders, open_session
+from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.tracking import Tracker, decide_champion
 
 if TYPE_CHECKING:
@@ -60,21 +61,24 @@ def validate(
     DataError
         If a table cannot be read, breaks its contract, or is too short to train on.
     """
-    with open_session(as_config(config), tables=tables, progress=progress) as session:
-        return validation_of(session, session.plan())
+    with open_session(
+        as_config(config), tables=tables, also=OTHER_TABLES, needs_orders=False, progress=progress
+    ) as session:
+        return validation_of(session, None if session.history is None else session.plan())
 
 
-def validation_of(session: Session, plan: SnapshotPlan) -> ValidationResult:
-    """Return what an open session has read and planned."""
+def validation_of(session: Session, plan: SnapshotPlan | None) -> ValidationResult:
+    """Return what an open session has read and planned; nothing is planned without orders."""
+    first, after = session.span()
     return ValidationResult(
         name=session.config.name,
         config_hash=session.config.hash,
-        tables=session.read.reports,
-        first_day=str(session.read.first_day),
-        end_day=str(session.read.end_day),
-        train_cutoffs=tuple(str(s.cutoff) for s in plan.train),
-        test_cutoffs=tuple(str(s.cutoff) for s in plan.test),
-        skipped={str(s.cutoff): s.reason for s in plan.skipped},
+        tables=session.reports,
+        first_day=str(first),
+        end_day=str(after),
+        train_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.train),
+        test_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.test),
+        skipped={} if plan is None else {str(s.cutoff): s.reason for s in plan.skipped},
     )
 
 

@@ -1,0 +1,52 @@
+"""The entry point of the shell command: errors become a sentence and an exit code."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import traceback
+from contextlib import suppress
+
+from churnkit.cli.commands import app
+from churnkit.errors import ChurnkitError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; an error becomes one sentence and its exit code."""
+    debug = "--debug" in sys.argv
+    code: object = 0
+    try:
+        app(prog_name="churnkit")
+    except SystemExit as stop:
+        code = stop.code
+    except ChurnkitError as error:
+        code = error.exit_code
+        _complain(str(error), debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence; nothing is swallowed
+        code = 1
+        hint = "" if debug else "; --debug shows where"
+        _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
+    _leave(code if isinstance(code, int) else int(code is not None))
+
+
+def _complain(sentence: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"error: {sentence}\n")
+
+
+def _leave(code: int) -> None:
+    """End the process as the interpreter would, without its last step.
+
+    That step unloads DuckDB's types while narwhals still holds some, which DuckDB reports as leaks
+    in forty lines on stderr, long after everything is written and closed.
+    """
+    # Whoever read our output may have gone: churnkit list config | head
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)

@@ -1,0 +1,140 @@
+"""Reads the configured tables beside the orders, each checked by its contract."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import churnkit.data.tables  # noqa: F401  # registers the contracts
+from churnkit.data.contracts import CONTRACTS
+from churnkit.data.sources import TableSpec, load_table, source_of
+from churnkit.datasets import dataset_path
+from churnkit.errors import ParameterError
+from churnkit.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from churnkit.config import Retention, Table
+    from churnkit.config.schema import Data
+    from churnkit.data.contracts import TableContract
+    from churnkit.data.sources import LoadedTable
+    from churnkit.engines import Engine
+
+__all__ = ["OTHER_TABLES", "read_others", "span_of", "specs_of"]
+
+OTHER_TABLES = (
+    "events",
+    "subscriptions",
+    "support_tickets",
+    "surveys",
+    "rewards",
+    "customers",
+    "marketing_costs",
+)
+"""Tables beside the orders that can be read."""
+
+DATASET = "dataset:"
+
+
+def specs_of(data: Data, frames: Mapping[str, Any]) -> dict[str, TableSpec]:
+    """Return what to read by table: the configured sources, frames in place of those given.
+
+    Raises
+    ------
+    ParameterError
+        If a frame is given for a table that there is not.
+    """
+    known = ("orders", *OTHER_TABLES)
+    for name in frames:
+        if name not in known:
+            guess = did_you_mean(name, known)
+            msg = f"tables: unknown table {name!r}.{guess} Known: {', '.join(known)}."
+            raise ParameterError(msg)
+    return {
+        name: _spec(getattr(data, name), frame=frames.get(name), name=name)
+        for name in known
+        if getattr(data, name) is not None or name in frames
+    }
+
+
+def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
+    columns = {} if table is None else table.column_mapping
+    condition = None if table is None else table.filter
+    if frame is not None or table is None:
+        label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
+        return TableSpec(source=frame, columns=columns, filter=condition, label=label)
+    if table.source.startswith(DATASET):
+        path = str(dataset_path(table.source.removeprefix(DATASET)))
+        return TableSpec(source=path, columns=columns, filter=condition, label=table.source)
+    return TableSpec(source=table.source, columns=columns, filter=condition)
+
+
+def read_others(
+    specs: Mapping[str, TableSpec],
+    *,
+    wanted: Collection[str],
+    engine: Engine,
+    retention: Retention,
+    **rules: Any,
+) -> dict[str, LoadedTable]:
+    """Read and check those of the wanted tables that are given.
+
+    Parameters
+    ----------
+    specs : mapping of str to TableSpec
+        See :func:`specs_of`.
+    wanted : collection of str
+        Of :data:`OTHER_TABLES`.
+    engine : Engine
+        Where the tables are kept.
+    retention : Retention
+        The scales of the surveys.
+    **rules
+        As for :func:`churnkit.data.sources.load_table`.
+
+    Raises
+    ------
+    DataError
+        If a table cannot be read, breaks its contract, or holds no valid row.
+    """
+    return {
+        name: load_table(
+            specs[name],
+            contract=_contract(name, spec=specs[name], engine=engine, retention=retention),
+            engine=engine,
+            **rules,
+        )
+        for name in OTHER_TABLES
+        if name in wanted and name in specs
+    }
+
+
+def _contract(name: str, *, spec: TableSpec, engine: Engine, retention: Retention) -> TableContract:
+    if name == "surveys":
+        return CONTRACTS[name](
+            csat_options=retention.csat_options, ces_options=retention.ces_options
+        )
+    if name == "customers":
+        return CONTRACTS[name](attributes=_attributes(spec, engine=engine))
+    return CONTRACTS[name]()
+
+
+def _attributes(spec: TableSpec, *, engine: Engine) -> tuple[str, ...]:
+    """Return the attributes that are mapped, or all columns but the id where none is."""
+    if named := tuple(name for name in spec.columns if name != "customer_id"):
+        return named
+    types = engine.column_types(source_of(spec.source).view(engine, ids=frozenset()))
+    return tuple(name for name in types if name not in {"customer_id", spec.column("customer_id")})
+
+
+def span_of(tables: Iterable[LoadedTable]) -> tuple[date, date] | None:
+    """Return the first business day of some tables and the day after their last; None without time."""
+    reports = [table.report for table in tables]
+    days = [
+        date.fromisoformat(moment[: len("2011-12-10")])
+        for report in reports
+        for moment in (report.first_at, report.last_at)
+        if moment is not None
+    ]
+    return (min(days), max(days) + timedelta(days=1)) if days else None
