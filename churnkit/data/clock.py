@@ -20,11 +20,12 @@ from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ParameterError
 from churnkit.registry import did_you_mean
 
-__all__ = ["business_day", "iso_local", "local_to_utc_us", "transitions"]
+__all__ = ["business_day", "business_hour", "iso_local", "local_to_utc_us", "transitions"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 US_PER_MINUTE = 60_000_000
+US_PER_HOUR = 3_600_000_000
 
 
 @lru_cache(maxsize=32)
@@ -128,6 +129,20 @@ def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     # From one day before to two after: a double holds the quotient exactly enough, and the tree of
     # offsets is written once, where an integer division repeats its operand.
     return utc_day + (local / US_PER_DAY).floor().cast(nw.Int64)
+
+
+def business_hour(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
+    """Return the hour that the clock of the business zone shows at an instant, 0 to 23.
+
+    Parameters
+    ----------
+    ts_us : narwhals.Expr of int
+        Microseconds since 1970 UTC.
+    time_zone : str
+        IANA name of the business time zone.
+    """
+    local = ts_us - ts_us // US_PER_DAY * US_PER_DAY + _offset(ts_us, transitions(time_zone))
+    return ((local / US_PER_HOUR).floor().cast(nw.Int64) + 24) % 24
 
 
 def iso_local(ts_us: int, *, time_zone: str) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from churnkit.features import basket, purchase_model, regularity, rfm
+from churnkit.features import basket, engagement, purchase_model, regularity, rfm
 
-__all__ = ["basket", "purchase_model", "regularity", "rfm"]
+__all__ = ["basket", "engagement", "purchase_model", "regularity", "rfm"]

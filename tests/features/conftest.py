@@ -1,4 +1,4 @@
-"""Histories of orders for the tests of features, and a plain-Python reading of the same lines."""
+"""Histories for the tests of features, and a plain-Python reading of the same lines."""
 
 from __future__ import annotations
 
@@ -27,6 +27,40 @@ LINE_TYPES = {
     "quantity": pa.float64(),
     "discount": pa.float64(),
 }
+TEXT, NUMBER, TIME = pa.string(), pa.float64(), pa.int64()
+BESIDE_TYPES = {
+    "events": {
+        "customer_id": TEXT,
+        "ts_us": TIME,
+        "event_type": TEXT,
+        "channel": TEXT,
+        "campaign_id": TEXT,
+        "session_id": TEXT,
+        "product_id": TEXT,
+        "value": NUMBER,
+    },
+    "support_tickets": {
+        "customer_id": TEXT,
+        "opened_at_us": TIME,
+        "first_response_at_us": TIME,
+        "resolved_at_us": TIME,
+        "channel": TEXT,
+        "priority": TEXT,
+    },
+    "surveys": {"customer_id": TEXT, "ts_us": TIME, "survey": TEXT, "score": NUMBER},
+    "rewards": {"customer_id": TEXT, "issued_at_us": TIME, "redeemed_at_us": TIME, "value": NUMBER},
+    "subscriptions": {
+        "customer_id": TEXT,
+        "started_at_us": TIME,
+        "ended_at_us": TIME,
+        "mrr": NUMBER,
+        "subscription_id": TEXT,
+        "plan": TEXT,
+    },
+    "customers": {"customer_id": TEXT, "country": TEXT, "plan_size": TEXT},
+}
+EVENT_TYPES = ("visit", "product_view", "cart_add", "checkout", "favourite", "purchase", "odd")
+EVENT_TYPES += tuple(f"{c}_{s}" for c in ("email", "sms") for s in ("sent", "opened", "clicked"))
 
 
 def at(days_before_cutoff, *, hour=12.0):
@@ -79,6 +113,148 @@ def random_lines(seed, *, customers=40, orders=160):
                 lines.append(line(customer, later, -amount * part, hour=hour, **back))
     lines += [line("only-returns", 10, -5.0), line("only-free", 10, 0.0)]
     return lines
+
+
+def random_events(rng, *, rows):
+    """Return events of many kinds, some in sessions, some after the cutoff."""
+    return [
+        {
+            "ts_us": at(rng.randrange(-60, 260), hour=rng.choice([0.0, 7.25, 12.5, 12.75, 23.99])),
+            "event_type": rng.choice(EVENT_TYPES),
+            "session_id": rng.choice([None, "s1", "s2", "s3", "s4"]),
+            "product_id": rng.choice([None, "p1", "p2", "p3"]),
+        }
+        for _ in range(rows)
+    ]
+
+
+def random_tickets(rng, *, rows):
+    """Return tickets answered and resolved at once, later, after the cutoff or never."""
+    tickets = []
+    for _ in range(rows):
+        opened = rng.randrange(-40, 800)
+        answered = rng.choice([None, opened - rng.choice([0, 1, 30, 200])])
+        solved = answered and rng.choice([None, answered - rng.choice([0, 2, 90])])
+        tickets.append(
+            {
+                "opened_at_us": at(opened, hour=1.0),
+                "first_response_at_us": answered and at(answered, hour=2.0),
+                "resolved_at_us": solved and at(solved, hour=rng.choice([3.0, 9.5])),
+                "channel": rng.choice(["email", "phone"]),
+                "priority": rng.choice([None, "low", "high", "urgent"]),
+            }
+        )
+    return tickets
+
+
+def random_surveys(rng, *, rows):
+    """Return answers on the three scales."""
+    tops = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
+    surveys = []
+    for _ in range(rows):
+        kind = rng.choice(list(tops))
+        score = float(rng.randint(*tops[kind]))
+        ts_us = at(rng.randrange(-60, 800), hour=rng.choice([8.0, 8.5, 17.0]) + rng.random())
+        surveys.append({"ts_us": ts_us, "survey": kind, "score": score})
+    return surveys
+
+
+def random_rewards(rng, *, rows):
+    """Return rewards redeemed at once, later, after the cutoff or never."""
+    rewards = []
+    for _ in range(rows):
+        issued = rng.randrange(-60, 800)
+        used = rng.choice([None, issued - rng.choice([0, 5, 60, 400])])
+        rewards.append(
+            {
+                "issued_at_us": at(issued, hour=6.0),
+                "redeemed_at_us": None if used is None else at(used, hour=7.0),
+                "value": rng.choice([None, 2.5, 10.0]),
+            }
+        )
+    return rewards
+
+
+def random_subscriptions(rng, *, rows):
+    """Return periods of two subscriptions: plans change at once or after a pause."""
+    periods = []
+    for name in ("a", "b")[: 1 + rows % 2]:
+        days = rng.randrange(0, 1400)
+        for _ in range(rows):
+            last = rng.random() < 0.3
+            end = days - rng.choice([20, 100, 300])
+            periods.append(
+                {
+                    "started_at_us": at(days),
+                    "ended_at_us": None if last else at(end),
+                    "mrr": rng.choice([0.0, 10.0, 20.0, 50.0]),
+                    "subscription_id": name,
+                    "plan": rng.choice([None, "basic", "pro"]),
+                }
+            )
+            days = end - rng.choice([0, 0, 40])
+            if last:
+                break
+    return periods
+
+
+def random_beside(seed, *, customers=40):
+    """Return every table beside the orders; some customers have no row in some of them."""
+    rng = random.Random(seed)
+    makers = {
+        "events": (random_events, 60),
+        "support_tickets": (random_tickets, 4),
+        "surveys": (random_surveys, 5),
+        "rewards": (random_rewards, 5),
+        "subscriptions": (random_subscriptions, 4),
+    }
+    tables = {name: [] for name in BESIDE_TYPES}
+    for number in range(customers + 3):
+        customer = {"customer_id": f"c{number:02d}"}
+        for name, (make, most) in makers.items():
+            tables[name] += [customer | row for row in make(rng, rows=rng.randrange(most + 1))]
+        if rng.random() < 0.8:
+            given = {"country": rng.choice([None, "GB", "DE"]), "plan_size": rng.choice("sml")}
+            tables["customers"].append(customer | given)
+    return tables
+
+
+def with_the_future(tables, *, cutoff_us):
+    """Return tables whose every later field that is not known at the cutoff has another value."""
+    later = {"first_response_at_us", "resolved_at_us", "redeemed_at_us", "ended_at_us"}
+    changed = {}
+    for name, rows in tables.items():
+        past = [row | _moved(row, later, cutoff_us=cutoff_us) for row in rows]
+        future = [row | _arriving(row, cutoff_us=cutoff_us) for row in rows]
+        changed[name] = rows if name == "customers" else past + future
+    return changed
+
+
+def _moved(row, later, *, cutoff_us):
+    """Return the fields of a row that come at or after the cutoff, nulls filled and times moved."""
+    hidden = [c for c in later & row.keys() if row[c] is None or row[c] >= cutoff_us]
+    return {c: cutoff_us + 7 if row[c] is None else None for c in hidden}
+
+
+def _arriving(row, *, cutoff_us):
+    """Return the same row at or after the cutoff, of its customer or of a new one."""
+    times = {c: cutoff_us + i for i, c in enumerate(c for c in row if c.endswith("_us"))}
+    return times | ({"customer_id": "later"} if len(str(row)) % 3 == 0 else {})
+
+
+def known_table(rows, *, first, snapshot, later=()):
+    """Return per customer the rows known at the cutoff, later fields at or after it as None."""
+    kept = {}
+    for row in sorted(rows, key=lambda r: r[first]):
+        day = business_date(row[first])
+        if snapshot.observation_start <= day < snapshot.cutoff:
+            hidden = {
+                c: None
+                for c in later
+                if row[c] is not None and business_date(row[c]) >= snapshot.cutoff
+            }
+            kept.setdefault(row["customer_id"], []).append(SimpleNamespace(**(row | hidden)))
+    return kept
 
 
 def customer_rows(lines, *, snapshot):
@@ -152,6 +328,9 @@ def plain():
         business_date=business_date,
         line=line,
         random_lines=random_lines,
+        random_beside=random_beside,
+        with_the_future=with_the_future,
+        known_table=known_table,
         customer_rows=customer_rows,
         differences=differences,
     )
@@ -167,7 +346,7 @@ def snapshot():
 def history_of(engine, load):
     """Give a function that turns lines into a checked history on the engine under test."""
 
-    def make(lines, *, columns=frozenset(LINE_TYPES)):
+    def make(lines, *, columns=frozenset(LINE_TYPES), beside=None, without=()):
         kept = [name for name in LINE_TYPES if name in {"customer_id", "ts_us", *columns}]
         table = pa.table(
             {name: pa.array([x[name] for x in lines], LINE_TYPES[name]) for name in kept}
@@ -178,6 +357,10 @@ def history_of(engine, load):
             "orders": order_table(loaded, columns=mapped, engine=engine, time_zone=ZONE),
             **({"lines": loaded} if "product_id" in mapped else {}),
         }
+        for name, rows in (beside or {}).items():
+            types = {c: t for c, t in BESIDE_TYPES[name].items() if c not in without}
+            given = {c: pa.array([r.get(c) for r in rows], t) for c, t in types.items()}
+            tables[name] = load(pa.table(given))
         return History(tables=tables, engine=engine)
 
     return make

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from churnkit import features
-from churnkit.errors import DataError
+from churnkit.errors import ConfigError, DataError
 from churnkit.features.build import BASE_COLUMNS, FEATURE_BUILDERS, Phrase, build_features
 
 NAMES = FEATURE_BUILDERS.names()
@@ -50,7 +50,7 @@ def test_two_builders_of_one_name_are_equal(builder):
 
 
 def test_future_rows_and_the_order_of_rows_change_nothing(builder, features_of, plain, snapshot):
-    """Rows after the cutoff, refunds of past orders and new customers among them, are not seen."""
+    """Nothing at or after the cutoff is seen: rows, refunds, new customers, later fields of rows."""
     lines = [x for x in plain.random_lines(5) if x["ts_us"] < snapshot.cutoff_us]
     refunds = [
         x | {"ts_us": snapshot.cutoff_us + i, "amount": -x["amount"], "product_id": "new"}
@@ -59,9 +59,13 @@ def test_future_rows_and_the_order_of_rows_change_nothing(builder, features_of, 
     arrivals = [plain.line(f"new{i}", -i, product_id="new") for i in range(30)]
     shuffled = lines + refunds + arrivals
     random.Random(1).shuffle(shuffled)
+    beside = plain.random_beside(5)
+    later = plain.with_the_future(beside, cutoff_us=snapshot.cutoff_us)
+    for rows in later.values():
+        random.Random(1).shuffle(rows)
 
-    without = features_of(lines, builder)
-    with_future = features_of(shuffled, builder)
+    without = features_of(lines, builder, beside=beside)
+    with_future = features_of(shuffled, builder, beside=later)
 
     assert with_future.keys() == without.keys()
     for customer, values in without.items():
@@ -74,7 +78,8 @@ def test_every_known_customer_has_one_row_of_numbers(builder, history_of, plain,
     lines = plain.random_lines(6)
     rows_of = plain.customer_rows(lines, snapshot=snapshot)
 
-    table = build_features(history_of(lines), snapshot, builders=[builder]).to_arrow()
+    history = history_of(lines, beside=plain.random_beside(6))
+    table = build_features(history, snapshot, builders=[builder]).to_arrow()
 
     assert table["customer_id"].to_pylist() == sorted(c for c, rows in rows_of.items() if rows)
     promised = [name for name in builder.feature_names if name not in BASE_COLUMNS]
@@ -85,9 +90,9 @@ def test_every_known_customer_has_one_row_of_numbers(builder, history_of, plain,
         assert all(abs(value) < float("inf") for value in values), name
 
 
-def test_an_empty_table_gives_an_empty_result(builder, history_of, snapshot):
+def test_an_empty_table_gives_an_empty_result(builder, history_of, plain, snapshot):
     """No rows in, no rows out, all columns there."""
-    history = history_of([])
+    history = history_of([], beside=dict.fromkeys(plain.random_beside(0), ()))
 
     features = build_features(history, snapshot, builders=[builder])
     table = features.to_arrow()
@@ -98,7 +103,7 @@ def test_an_empty_table_gives_an_empty_result(builder, history_of, snapshot):
 
 def test_two_builders_with_the_same_column_are_refused(builder, history_of, plain, snapshot):
     """The message names the columns."""
-    history = history_of([plain.line("a", 9)])
+    history = history_of([plain.line("a", 9)], beside=plain.random_beside(0))
 
     with pytest.raises(DataError, match=rf"two builders make .*{builder.feature_names[0]}"):
         build_features(history, snapshot, builders=[builder, builder])
@@ -109,9 +114,32 @@ def test_all_builders_together_give_what_each_gives_alone(features_of, plain):
     lines = plain.random_lines(7)
     builders = [FEATURE_BUILDERS[name]() for name in NAMES]
 
-    together = features_of(lines, *builders)
+    beside = plain.random_beside(7)
+
+    together = features_of(lines, *builders, beside=beside)
 
     for builder in builders:
-        alone = features_of(lines, builder)
+        alone = features_of(lines, builder, beside=beside)
         for customer, values in alone.items():
             assert plain.differences(together[customer], values) == {}, customer
+
+
+def test_customers_without_a_row_beside_the_orders_have_features(builder, features_of, plain):
+    """Empty tables beside the orders are no fault: every customer still has a row."""
+    lines = [plain.line("a", 9), plain.line("b", 300)]
+
+    rows = features_of(lines, builder, beside=dict.fromkeys(plain.random_beside(0), ()))
+
+    assert rows.keys() == {"a", "b"}
+
+
+def test_a_table_that_is_not_configured_is_refused_by_name(builder, history_of, plain, snapshot):
+    """A builder says which table it lacks; without any of its tables it is not built."""
+    history = history_of([plain.line("a", 9)])
+    lacking = [name for name in builder.tables if name not in history.tables]
+
+    for name in lacking:
+        with pytest.raises(ConfigError, match=rf"data\.{name}, which is not configured"):
+            build_features(history, snapshot, builders=[builder])
+    if not lacking:
+        assert build_features(history, snapshot, builders=[builder]).to_arrow().num_rows == 1

@@ -30,3 +30,11 @@ def test_says_the_typical_value_where_it_is_known(typical):
 
     assert phrase.say(2.0, typical=3.5) == "2.0 orders (customers who stay: 3.5)"
     assert phrase.say(2.0, typical=typical) == "2.0 orders"
+
+
+def test_a_category_is_said_as_its_word_without_a_typical_one():
+    """The middle of categories means nothing, so none is shown; a missing one is unknown."""
+    phrase = Phrase(text="answers most on a {value}", words=("Monday", "Tuesday"))
+
+    assert phrase.say(1.0, typical=0.0) == "answers most on a Tuesday"
+    assert phrase.say(None) == "answers most on a unknown"

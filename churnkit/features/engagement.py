@@ -1,0 +1,245 @@
+"""What customers do beside ordering: visits, carts, messages opened, and the hours they answer on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from churnkit.data.clock import business_day
+from churnkit.errors import ParameterError
+from churnkit.features.answer_times import AnswerTimes
+from churnkit.features.build import (
+    FEATURE_BUILDERS,
+    Aggregation,
+    Known,
+    Phrase,
+    ratio,
+    sum_if,
+    unknown,
+)
+from churnkit.features.messages import STEPS, Messages, counted, recent
+from churnkit.features.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Engagement"]
+
+
+@FEATURE_BUILDERS.register("engagement")
+@dataclass(frozen=True, kw_only=True)
+class Engagement:
+    """Visits, carts, messages and answering times of a customer, from the table ``events``.
+
+    Behaviour is what ``event_types`` names; messages are events named ``<channel>_sent``,
+    ``<channel>_opened`` and ``<channel>_clicked``. Events of other types are allowed and not
+    counted. A customer is *active* on a business day with any behaviour, opening or click; being
+    sent a message is no activity.
+
+    ``best_send_hour`` (0 to 23) and ``best_send_day`` (0 is Monday), of the business zone, are
+    those at which the customer visits and opens most, an answer counting for the hours around it
+    too; ``preferred_channel`` is the position in ``channels`` of the one with the highest share of
+    openings. Each is smoothed towards everybody's, as if the customer had ``prior_answers`` more
+    answers, or ``prior_messages`` more messages on each channel, like everybody's.
+
+    Parameters
+    ----------
+    event_types : sequence of str
+        Behaviour to count.
+    channels : sequence of str
+        Channels of messages.
+    windows_days : sequence of int, default (30, 90)
+        Trailing windows in business days; sessions and shares per channel are of the longest.
+    half_lives_days : sequence of int, default (30,)
+        Half-lives of decayed sums: what happened ``h`` days ago counts one half.
+    view, cart, purchase, visit : str
+        Event types that look at a product, fill a cart, empty it by buying, and open a session.
+    prior_answers, prior_messages : float, default 5.0, 4.0
+        Above 0.
+
+    Raises
+    ------
+    ParameterError
+        If there is no window, a length is not a whole number of days >= 1 or is repeated, a name
+        is repeated, or a prior is not positive.
+
+    Notes
+    -----
+    Counts of customers without an event are 0. Null: windows that begin before the first event of
+    the whole history or before the observation interval, and changes whose earlier window does;
+    days since what never happened; shares of nothing; best hour, day and channel without an answer.
+    A session without ``session_id`` in the source is a business day; events whose id is empty are
+    in none. A share of openings is 1 at most. Best times are counts of answers and not corrected for
+    the hours at which messages were sent.
+
+    Examples
+    --------
+    >>> Engagement(event_types=["visit"], windows_days=[30]).feature_names[:3]
+    ('event_visit_30d', 'event_visit_change_30d', 'days_since_event_visit')
+    """
+
+    event_types: Sequence[str] = (
+        "visit",
+        "product_view",
+        "cart_add",
+        "checkout",
+        "favourite",
+        "purchase",
+    )
+    channels: Sequence[str] = ("email", "sms", "push")
+    windows_days: Sequence[int] = (30, 90)
+    half_lives_days: Sequence[int] = (30,)
+    view: str = "product_view"
+    cart: str = "cart_add"
+    purchase: str = "purchase"
+    visit: str = "visit"
+    prior_answers: float = 5.0
+    prior_messages: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("windows_days", "half_lives_days"):
+            given = tuple(getattr(self, name))
+            whole = all(isinstance(d, int) and not isinstance(d, bool) and d >= 1 for d in given)
+            if not whole or len(set(given)) < len(given):
+                self._refuse(name, "hold distinct whole numbers of days >= 1", given)
+            object.__setattr__(self, name, given)
+        for name in ("event_types", "channels"):
+            given = tuple(getattr(self, name))
+            if isinstance(getattr(self, name), str) or len(set(given)) < len(given):
+                self._refuse(name, "be a list of distinct names", getattr(self, name))
+            object.__setattr__(self, name, given)
+        if not self.windows_days:
+            self._refuse("windows_days", "hold at least one length", ())
+        for name in ("prior_answers", "prior_messages"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                self._refuse(name, "be positive and finite", getattr(self, name))
+
+    def _refuse(self, name: str, rule: str, given: Any) -> None:
+        msg = f"engagement: {name} must {rule}; got {given!r}"
+        raise ParameterError(msg)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that :meth:`build` needs."""
+        return ("events",)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features in order: behaviour, activity, sessions, messages, answering times."""
+        return tuple(self.phrases)
+
+    @property
+    def phrases(self) -> Mapping[str, Phrase]:
+        """How each feature is said to people."""
+        said = {k: v for kind in self.event_types for k, v in self._event_phrases(kind).items()}
+        for d in self.windows_days:
+            last, before = f"in the last {d} days", f"the {d} days before"
+            said[f"active_days_{d}d"] = Phrase(text=f"active on {{value}} days {last}")
+            said[f"active_days_change_{d}d"] = Phrase(
+                text=f"active days {last} changed by {{value}} against {before}"
+            )
+        for h in self.half_lives_days:
+            said[f"active_days_decayed_{h}d"] = Phrase(
+                text=f"{{value}} active days, counting half after {h} days", decimals=1
+            )
+        said["days_since_active"] = Phrase(text="not active for {value} days")
+        said["power_user_rank"] = Phrase(
+            text=f"more active days in the last {min(self.windows_days)} days than {{value}}"
+            " of the active customers",
+            percent=True,
+        )
+        return said | {k: v for part in self._parts() for k, v in part.phrases.items()}
+
+    def _event_phrases(self, kind: str) -> dict[str, Phrase]:
+        words, said = kind.replace("_", " "), {}
+        for d in self.windows_days:
+            last = f"in the last {d} days"
+            said[f"event_{kind}_{d}d"] = Phrase(text=f"{words}: {{value}} times {last}")
+            said[f"event_{kind}_change_{d}d"] = Phrase(
+                text=f"{words} {last}: changed by {{value}} against the {d} days before"
+            )
+        said[f"days_since_event_{kind}"] = Phrase(text=f"no {words} for {{value}} days")
+        return said
+
+    def _parts(self) -> tuple[Sessions, Messages, AnswerTimes]:
+        opened = tuple(f"{channel}_opened" for channel in self.channels)
+        return (
+            Sessions(
+                event_types=tuple(self.event_types),
+                days=max(self.windows_days),
+                view=self.view,
+                cart=self.cart,
+                purchase=self.purchase,
+            ),
+            Messages(
+                channels=tuple(self.channels),
+                windows_days=tuple(self.windows_days),
+                half_lives_days=tuple(self.half_lives_days),
+                prior_messages=self.prior_messages,
+            ),
+            AnswerTimes(answers=(self.visit, *opened), prior_answers=self.prior_answers),
+        )
+
+    def build(self, known: Known) -> Sequence[Aggregation]:
+        """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
+        plans = [self._behaviour(known), self._activity(known)]
+        return [*plans, *(plan for part in self._parts() for plan in part.build(known))]
+
+    def _behaviour(self, known: Known) -> Aggregation:
+        """Return counts per type and window, their changes, and the days since the last."""
+        aggregates: dict[str, nw.Expr] = {}
+        features: dict[str, nw.Expr] = {}
+        for kind in self.event_types:
+            is_kind = nw.col("event_type") == kind
+            aggregates[f"days_since_event_{kind}"] = nw.when(is_kind).then(nw.col("age_days")).min()
+            for d in self.windows_days:
+                for length in (d, 2 * d):
+                    if known.reaches_back(length, table="events"):
+                        count = sum_if(is_kind & recent(known, length))
+                        aggregates[f"_event_{kind}_{length}d"] = count
+                features |= _compared(f"event_{kind}", d, known=known)
+        return Aggregation(rows=known["events"], aggregates=aggregates, features=features)
+
+    def _activity(self, known: Known) -> Aggregation:
+        """Return on how many days a customer was active, and against how many others'."""
+        answers = [f"{channel}_{step}" for channel in self.channels for step in STEPS[1:]]
+        own = known["events"].filter(nw.col("event_type").is_in([*self.event_types, *answers]))
+        zone = known.snapshot.time_zone
+        days = own.select("customer_id", day=business_day(nw.col("ts_us"), time_zone=zone)).unique()
+        day, cutoff = nw.col("day"), known.cutoff_day
+        aggregates = {
+            "_active_days_all": day.max() * 0.0 + 1.0,
+            "days_since_active": (nw.lit(float(cutoff)) - day.max()).cast(nw.Float64),
+        }
+        features: dict[str, nw.Expr] = {}
+        for d in self.windows_days:
+            for length in (d, 2 * d):
+                if known.reaches_back(length, table="events"):
+                    aggregates[f"_active_days_{length}d"] = sum_if(day >= cutoff - length)
+            features |= _compared("active_days", d, known=known)
+        for h in self.half_lives_days:
+            decayed = ((nw.lit(float(cutoff)) - day) * (-math.log(2.0) / h)).exp().sum()
+            aggregates[f"_active_days_decayed_{h}d"] = decayed
+            features[f"active_days_decayed_{h}d"] = counted(f"_active_days_decayed_{h}d")
+        shortest = min(self.windows_days)
+        features |= unknown("power_user_rank")
+        if known.reaches_back(shortest, table="events"):
+            active = nw.col("_active_days_all")
+            rank = nw.col(f"_active_days_{shortest}d").rank("min").over("_active_days_all")
+            below = ratio(rank - 1.0, active.sum().over("_active_days_all") - 1.0)
+            features["power_user_rank"] = nw.when(~active.is_null()).then(below)
+        return Aggregation(rows=days, aggregates=aggregates, features=features)
+
+
+def _compared(name: str, days: int, *, known: Known) -> dict[str, nw.Expr]:
+    """Return the count of a window and its change against the window before it, null if not seen."""
+    window, change = f"{name}_{days}d", f"{name}_change_{days}d"
+    if not known.reaches_back(days, table="events"):
+        return unknown(window, change)
+    now = counted(f"_{window}")
+    if not known.reaches_back(2 * days, table="events"):
+        return {window: now, **unknown(change)}
+    return {window: now, change: 2.0 * now - counted(f"_{name}_{2 * days}d")}
