@@ -22,6 +22,7 @@ from churnkit.retention.engagement import (
     support_metrics,
     survey_metrics,
 )
+from churnkit.retention.lifetime import MARGIN_METRICS
 from churnkit.retention.marketing import COST_METRICS, cost_metrics
 from churnkit.retention.movements import subscription_states
 from churnkit.retention.order_counts import order_buckets
@@ -198,6 +199,7 @@ class _Prepared:
     has_mrr: bool
     days: nw.LazyFrame[Any] | None
     has_carts: bool
+    surveys: tuple[str, ...]
 
 
 def _prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> _Prepared:
@@ -219,8 +221,19 @@ def _prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> _Prepa
             wanted = nw.col("event_type") == scope.definitions.cart_event
             carts = tables["events"].filter(wanted).select("customer_id").head(1)
             has_carts = engine.collect(carts).num_rows > 0
+    surveys: tuple[str, ...] = ()
+    if "surveys" in tables:
+        kinds_asked = engine.collect(tables["surveys"].select("survey").unique())
+        surveys = tuple(
+            name for name in SURVEY_METRICS if name in kinds_asked["survey"].to_pylist()
+        )
     return _Prepared(
-        buckets=buckets, states=states, has_mrr=has_mrr, days=days, has_carts=has_carts
+        buckets=buckets,
+        states=states,
+        has_mrr=has_mrr,
+        days=days,
+        has_carts=has_carts,
+        surveys=surveys,
     )
 
 
@@ -281,7 +294,7 @@ def _measure(
         movements += subscribed[1]
         counts["subscriptions"] = subscribed[2]
     if "surveys" in tables:
-        rows += survey_metrics(tables["surveys"], scope=scope)
+        rows += survey_metrics(tables["surveys"], kinds=prepared.surveys, scope=scope)
     if "rewards" in tables:
         redeemed = "redeemed_at_us" in _columns(tables["rewards"])
         rows += reward_metrics(tables["rewards"], has_redeemed=redeemed, scope=scope)
@@ -352,6 +365,8 @@ def _absent(
     missing(MRR_METRICS, "subscriptions is not given", when=table("subscriptions"))
     missing(MRR_METRICS, "subscriptions has no column mrr", when=not prepared.has_mrr)
     missing(SURVEY_METRICS, "surveys is not given", when=table("surveys"))
+    for name in SURVEY_METRICS:
+        missing((name,), f"surveys has no survey {name!r}", when=name not in prepared.surveys)
     missing(("redemption_rate",), "rewards is not given", when=table("rewards"))
     missing(("contact_rate",), "support_tickets is not given", when=table("support_tickets"))
     missing(("contact_rate",), "orders is not given", when=table("orders"))
@@ -361,7 +376,7 @@ def _absent(
     missing(COST_METRICS, "marketing_costs is not given", when=table("marketing_costs"))
     missing(COST_METRICS, "orders and subscriptions are not given", when=customers)
     missing(COST_METRICS[1:], "orders is not given", when=table("orders"))
-    margin = ("customer_lifetime_value_margin", "cac_payback_months")
+    margin = (*MARGIN_METRICS, "cac_payback_months")
     missing(margin, "gross_margin is not given", when=gross_margin is None)
     for name in sorted(reasons):
         yield AbsentMetric(metric=name, reason=reasons[name])

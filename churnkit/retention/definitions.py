@@ -10,6 +10,7 @@ from churnkit.formulas import (
     CES_VARIANTS,
     CHURN_VARIANTS,
     LIFESPAN_VARIANTS,
+    LIFETIME_VARIANTS,
     NET_VARIANTS,
     REPEAT_VARIANTS,
 )
@@ -41,6 +42,13 @@ class Definitions:
     cart_window_hours : float, default 24
         A cart without a purchase of the same session, or else customer, in so many hours is
         abandoned.
+    discounted : str
+        Variant of the discounted lifetime value, see
+        :data:`~churnkit.formulas.LIFETIME_VARIANTS`.
+    yearly_discount_rate : float, default 0
+        As a fraction, >= 0: 0.10 is ten percent.
+    lift_points : float, default 5
+        Percentage points of retention whose effect ``retention_lift`` shows.
     segments : SegmentRules
         What makes ``rfm_segment`` of the scores.
     level : float, default 0.95
@@ -66,6 +74,9 @@ class Definitions:
     cart_event: str = "cart_add"
     purchase_event: str = "purchase"
     cart_window_hours: float = 24.0
+    discounted: Literal["first_margin_excluded", "first_margin_counted"] = "first_margin_excluded"
+    yearly_discount_rate: float = 0.0
+    lift_points: float = 5.0
     segments: SegmentRules = DEFAULT_RULES
     level: float = 0.95
     seed: int = 0
@@ -77,6 +88,7 @@ class Definitions:
             "net_revenue": NET_VARIANTS,
             "ces": CES_VARIANTS,
             "lifespan": LIFESPAN_VARIANTS,
+            "discounted": LIFETIME_VARIANTS,
         }
         for name, variants in known.items():
             if (given := getattr(self, name)) not in variants:

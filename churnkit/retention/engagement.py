@@ -75,13 +75,17 @@ def _counted(
     return rows
 
 
-def survey_metrics(surveys: nw.LazyFrame[Any], *, scope: Scope) -> list[ReportRow]:
-    """Return ``csat``, ``nps`` and ``ces`` of the answers given in each period.
+def survey_metrics(
+    surveys: nw.LazyFrame[Any], *, kinds: tuple[str, ...], scope: Scope
+) -> list[ReportRow]:
+    """Return those of ``csat``, ``nps`` and ``ces`` that were asked, by period of the answer.
 
     Parameters
     ----------
     surveys : narwhals.LazyFrame
         ``customer_id``, ``ts_us``, ``survey`` and ``score`` on the scale of the definitions.
+    kinds : tuple of str
+        Surveys that the table holds, of :data:`SURVEY_METRICS`.
     scope : Scope
         Cells and definitions.
     """
@@ -109,7 +113,7 @@ def survey_metrics(surveys: nw.LazyFrame[Any], *, scope: Scope) -> list[ReportRo
                 seed=chosen.seed,
             ),
         ]
-        rows += [scope.row(cell, value, "surveys") for value in values]
+        rows += [scope.row(cell, value, "surveys") for value in values if value.metric in kinds]
     return rows
 
 

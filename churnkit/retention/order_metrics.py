@@ -9,11 +9,8 @@ import narwhals as nw
 import numpy as np
 
 from churnkit.formulas import (
-    DAYS_PER_YEAR,
     average_order_value,
     customer_churn_rate,
-    customer_lifetime_value,
-    customer_lifetime_value_margin,
     customer_retention_rate,
     customer_retention_rate_strict,
     purchase_frequency,
@@ -21,8 +18,9 @@ from churnkit.formulas import (
     repeat_purchase_rate,
 )
 from churnkit.retention.daily import daily_customers
+from churnkit.retention.lifetime import MARGIN_METRICS, lifetime_values
 from churnkit.retention.order_counts import OrderCounts, count_orders, with_segments
-from churnkit.retention.scope import by_segment, no_value, with_interval
+from churnkit.retention.scope import by_segment, with_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +38,6 @@ __all__ = [
     "order_metrics",
     "top_part",
     "total",
-    "yearly_probability",
 ]
 
 ORDER_METRICS = (
@@ -53,11 +50,10 @@ ORDER_METRICS = (
     "pareto_share",
     "top_decile_spend_ratio",
     "customer_lifetime_value",
-    "customer_lifetime_value_margin",
+    *MARGIN_METRICS,
 )
-"""Metrics of :func:`order_metrics`; the last only with a gross margin."""
+"""Metrics of :func:`order_metrics`; the last three only with a gross margin."""
 
-US_PER_YEAR = DAYS_PER_YEAR * 86_400e6
 TOP_SPENDERS, TOP_DECILE = 0.2, 0.1
 
 Cell = tuple[int, str]
@@ -108,7 +104,7 @@ def order_metrics(
                 *customer_metrics_of(counts[cell], days=days.get(cell, []), scope=scope),
                 _repeat_rate(counts[cell], scope.definitions),
                 *_money(arrays.get(cell[1], [np.zeros(0)] * 3), scope=scope),
-                *_lifetime_values(counts[cell], days=scope.period(position).days, scope=scope),
+                *lifetime_values(counts[cell], days=scope.period(position).days, scope=scope),
             ]
             rows += [scope.row(cell, value, "orders") for value in values]
     return rows, counts
@@ -218,43 +214,3 @@ def top_part(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
         return values
     q = np.partition(values, values.size - k)[values.size - k]
     return np.asarray(q * k / values.size + np.maximum(values - q, 0.0))
-
-
-def _lifetime_values(counts: OrderCounts, *, days: int, scope: Scope) -> list[MetricValue]:
-    """Return the lifetime values of one cell; that of the margin if there is one."""
-    variant = scope.definitions.lifespan
-    names = ["customer_lifetime_value"]
-    names += ["customer_lifetime_value_margin"] if scope.gross_margin is not None else []
-    lost = (counts.lost / counts.start) if counts.start else None
-    reason = "no orders in the period" if not counts.orders else ""
-    if variant == "churn" and lost is None:
-        reason = "no customers at period start"
-    if reason:
-        return [no_value(name, unit="currency", reason=reason, variant=variant) for name in names]
-    given: dict[str, Any] = {
-        "average_order_value": counts.revenue / counts.orders,
-        "purchases_per_year": counts.orders / counts.buyers * DAYS_PER_YEAR / days,
-        "lifespan_years": counts.lifespan_us / counts.customers_ever / US_PER_YEAR,
-        "yearly_churn_probability": yearly_probability(lost or 0.0, days=days),
-        "variant": variant,
-        "customers": counts.buyers,
-    }
-    found = [customer_lifetime_value(**given)]
-    if scope.gross_margin is not None:
-        found.append(customer_lifetime_value_margin(gross_margin=scope.gross_margin, **given))
-    return found
-
-
-def yearly_probability(probability: float, *, days: int) -> float:
-    """Return the probability over a year of what has a probability over some days.
-
-    Examples
-    --------
-    >>> round(yearly_probability(0.1, days=73), 4)
-    0.4097
-    """
-    return (
-        float(-math.expm1(math.log1p(-probability) * DAYS_PER_YEAR / days))
-        if probability < 1
-        else 1.0
-    )

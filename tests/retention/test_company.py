@@ -188,6 +188,59 @@ def test_lifetime_value_is_its_factors(shop, report):
     assert found.values("customer_lifetime_value_margin") == [pytest.approx(expected / 2, rel=1e-6)]
 
 
+def test_a_lift_of_retention_is_that_of_the_discounted_value(report):
+    """Five points more retention raise m (1 + d) / (1 + d - r) by what the row says."""
+    chosen = Definitions(yearly_discount_rate=0.1, discounted="first_margin_counted")
+    found = report(["orders"], gross_margin=0.5, definitions=chosen, activity_window_days=120)
+
+    rate = found.values("customer_retention_rate_strict")[0] / 100
+    margin = found.values("average_order_value")[0] * found.values("purchase_frequency")[0] * 0.5
+    d = 1.1 ** (366 / 365.25) - 1
+    # Everybody with revenue ordered in this shop's year, so that margins per buyer agree.
+    assert found.values("discounted_lifetime_value") == [
+        pytest.approx(margin * (1 + d) / (1 + d - rate), rel=1e-9)
+    ]
+    assert found.values("retention_lift") == [
+        pytest.approx(100 * ((1 + d - rate) / (1 + d - rate - 0.05) - 1), rel=1e-9)
+    ]
+
+
+def test_retention_near_its_top_cannot_be_lifted(make_orders, engine):
+    """Where everybody stays there is no lift, and the reason says so."""
+    lines = [("a", "1", "2024-01-05", 9.0), ("a", "2", "2024-02-05", 9.0)]
+
+    report = retention_metrics(
+        {"orders": make_orders(lines)},
+        engine=engine,
+        time_zone="UTC",
+        start=date(2024, 2, 1),
+        end=date(2024, 3, 1),
+        gross_margin=0.5,
+    )
+
+    (lift,) = [r.metric for r in report.rows if r.metric.metric == "retention_lift"]
+    assert lift.reason == "retention cannot change by 5 points from 100.0%"
+
+
+def test_a_survey_that_was_never_asked_is_absent(load, engine):
+    """A table of CSAT answers has no NPS of zero answers."""
+    answers = pa.table(
+        {"customer_id": ["a"], "ts_us": [1_704_100_000_000_000], "survey": ["csat"], "score": [5.0]}
+    )
+
+    report = retention_metrics(
+        {"surveys": load(answers)},
+        engine=engine,
+        time_zone="UTC",
+        start=date(2024, 1, 1),
+        end=date(2024, 2, 1),
+    )
+
+    reasons = {gone.metric: gone.reason for gone in report.absent}
+    assert report.values("csat") == [100.0]
+    assert reasons["nps"] == "surveys has no survey 'nps'"
+
+
 def test_a_shop_shows_its_true_rates(shop, report):
     """Over the whole history the report recovers what the shop was made with."""
     table = report(start=shop.start, end=shop.end).to_pandas().set_index("metric")
@@ -252,8 +305,8 @@ def test_every_company_formula_has_a_row_or_a_reason(report):
     found = report(gross_margin=0.4)
 
     elsewhere = {
-        "budget_mix", "cohort_retention", "discounted_lifetime_value", "funnel_conversion",
-        "funnel_drop_off", "repurchase_probability", "retention_lift",
+        "budget_mix", "cohort_retention", "funnel_conversion", "funnel_drop_off",
+        "repurchase_probability",
     }  # fmt: skip
     assert found.absent == ()
     assert {row.metric.metric for row in found.rows} == set(FORMULAS.names()) - elsewhere
