@@ -13,26 +13,21 @@ from churnkit.retention.customer import customer_metrics
 from churnkit.retention.daily import daily_subscribers
 from churnkit.retention.definitions import DEFAULT_DEFINITIONS
 from churnkit.retention.engagement import (
-    EVENT_METRICS,
-    SURVEY_METRICS,
     cart_metrics,
-    event_days,
     event_metrics,
     reward_metrics,
     support_metrics,
     survey_metrics,
 )
-from churnkit.retention.lifetime import MARGIN_METRICS
-from churnkit.retention.marketing import COST_METRICS, cost_metrics
-from churnkit.retention.movements import subscription_states
-from churnkit.retention.order_counts import order_buckets
-from churnkit.retention.order_metrics import ORDER_METRICS, order_metrics
+from churnkit.retention.marketing import cost_metrics
+from churnkit.retention.order_metrics import order_metrics
 from churnkit.retention.periods import report_periods
-from churnkit.retention.report import ALL, AbsentMetric, RetentionReport
+from churnkit.retention.prepare import absent_metrics, columns_of, prepare
+from churnkit.retention.report import ALL, RetentionReport
 from churnkit.retention.resampling import Resampling
 from churnkit.retention.scope import Scope
 from churnkit.retention.segments import ABSENT
-from churnkit.retention.subscriptions import MRR_METRICS, SUBSCRIBER_METRICS, subscription_metrics
+from churnkit.retention.subscriptions import subscription_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +37,7 @@ if TYPE_CHECKING:
     from churnkit.retention.definitions import Definitions
     from churnkit.retention.movements import MrrMovement
     from churnkit.retention.order_counts import CustomerCounts, OrderCounts
+    from churnkit.retention.prepare import Prepared
     from churnkit.retention.report import ReportRow
 
 __all__ = ["COMPANY_TABLES", "retention_metrics"]
@@ -138,7 +134,7 @@ def retention_metrics(
         definitions=definitions,
         resampling=Resampling(level=definitions.level, seed=definitions.seed),
     )
-    prepared = _prepare(tables, scope=scope)
+    prepared = prepare(tables, scope=scope)
     rows: list[ReportRow] = []
     movements: list[MrrMovement] = []
     for each in (scope, *_segmented(tables, by=by, scope=scope)):
@@ -159,7 +155,9 @@ def retention_metrics(
     )
     return RetentionReport(
         rows=tuple(rows),
-        absent=tuple(_absent(tables, prepared, by=by, gross_margin=gross_margin, scope=scope)),
+        absent=tuple(
+            absent_metrics(tables, prepared, by=by, gross_margin=gross_margin, scope=scope)
+        ),
         movements=tuple(movements),
     )
 
@@ -176,7 +174,9 @@ def _check(tables: Mapping[str, nw.LazyFrame[Any]], *, by: str | None, window_da
         raise ParameterError(msg)
     if by is None:
         return
-    attributes = _columns(tables["customers"]) - {"customer_id"} if "customers" in tables else set()
+    attributes = (
+        columns_of(tables["customers"]) - {"customer_id"} if "customers" in tables else set()
+    )
     known_by = sorted(attributes | ({RFM} if "orders" in tables else set()))
     if by not in known_by:
         msg = (
@@ -184,57 +184,6 @@ def _check(tables: Mapping[str, nw.LazyFrame[Any]], *, by: str | None, window_da
             f"{did_you_mean(by, known_by)} Known: {', '.join(known_by) or 'none'}."
         )
         raise ParameterError(msg)
-
-
-def _columns(frame: nw.LazyFrame[Any]) -> set[str]:
-    return set(frame.collect_schema().names())
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    """What is read from the tables once, and which of their optional columns there are."""
-
-    buckets: nw.LazyFrame[Any] | None
-    states: nw.LazyFrame[Any] | None
-    has_mrr: bool
-    days: nw.LazyFrame[Any] | None
-    has_carts: bool
-    surveys: tuple[str, ...]
-
-
-def _prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> _Prepared:
-    engine, periods = scope.engine, scope.periods
-    buckets = states = days = None
-    has_mrr = has_carts = False
-    if "orders" in tables:
-        found = order_buckets(tables["orders"], periods=periods, window_days=scope.window_days)
-        buckets = engine.materialize(found)
-    if "subscriptions" in tables:
-        has_mrr = "mrr" in _columns(tables["subscriptions"])
-        states = engine.materialize(
-            subscription_states(tables["subscriptions"], periods=periods, has_mrr=has_mrr)
-        )
-    if "events" in tables:
-        kinds = scope.definitions.user_events
-        days = engine.materialize(event_days(tables["events"], periods=periods, kinds=kinds))
-        if "event_type" in _columns(tables["events"]):
-            wanted = nw.col("event_type") == scope.definitions.cart_event
-            carts = tables["events"].filter(wanted).select("customer_id").head(1)
-            has_carts = engine.collect(carts).num_rows > 0
-    surveys: tuple[str, ...] = ()
-    if "surveys" in tables:
-        kinds_asked = engine.collect(tables["surveys"].select("survey").unique())
-        surveys = tuple(
-            name for name in SURVEY_METRICS if name in kinds_asked["survey"].to_pylist()
-        )
-    return _Prepared(
-        buckets=buckets,
-        states=states,
-        has_mrr=has_mrr,
-        days=days,
-        has_carts=has_carts,
-        surveys=surveys,
-    )
 
 
 def _segmented(
@@ -267,7 +216,7 @@ class _Measured:
 
 
 def _measure(
-    tables: Mapping[str, nw.LazyFrame[Any]], prepared: _Prepared, *, scope: Scope
+    tables: Mapping[str, nw.LazyFrame[Any]], prepared: Prepared, *, scope: Scope
 ) -> _Measured:
     """Return everything that is known of the cells of a scope."""
     rows: list[ReportRow] = []
@@ -296,14 +245,14 @@ def _measure(
     if "surveys" in tables:
         rows += survey_metrics(tables["surveys"], kinds=prepared.surveys, scope=scope)
     if "rewards" in tables:
-        redeemed = "redeemed_at_us" in _columns(tables["rewards"])
+        redeemed = "redeemed_at_us" in columns_of(tables["rewards"])
         rows += reward_metrics(tables["rewards"], has_redeemed=redeemed, scope=scope)
     if "support_tickets" in tables and ordered:
         rows += support_metrics(tables["support_tickets"], counts=ordered, scope=scope)
     if prepared.days is not None:
         rows += event_metrics(prepared.days, scope=scope)
     if prepared.has_carts:
-        sessions = "session_id" in _columns(tables["events"])
+        sessions = "session_id" in columns_of(tables["events"])
         rows += cart_metrics(tables["events"], has_sessions=sessions, scope=scope)
     if "marketing_costs" in tables and counts and scope.segments is None:
         source = next(iter(counts))
@@ -337,49 +286,3 @@ def _check_continuity(counts: Mapping[str, Mapping[tuple[int, str], CustomerCoun
                     f" {before.end}"
                 )
                 raise DataError(msg)
-
-
-def _absent(
-    tables: Mapping[str, nw.LazyFrame[Any]],
-    prepared: _Prepared,
-    *,
-    by: str | None,
-    gross_margin: float | None,
-    scope: Scope,
-) -> Iterator[AbsentMetric]:
-    """Yield the metrics without rows and the first reason of each."""
-    reasons: dict[str, str] = {}
-
-    def missing(names: tuple[str, ...], reason: str, *, when: bool) -> None:
-        for name in names if when else ():
-            reasons.setdefault(name, reason)
-
-    def table(name: str) -> bool:
-        return name not in tables
-
-    customers = table("orders") and table("subscriptions")
-    for name in ORDER_METRICS:
-        shared = name in SUBSCRIBER_METRICS
-        needed = "orders and subscriptions are" if shared else "orders is"
-        missing((name,), f"{needed} not given", when=customers if shared else table("orders"))
-    missing(MRR_METRICS, "subscriptions is not given", when=table("subscriptions"))
-    missing(MRR_METRICS, "subscriptions has no column mrr", when=not prepared.has_mrr)
-    missing(SURVEY_METRICS, "surveys is not given", when=table("surveys"))
-    for name in SURVEY_METRICS:
-        missing((name,), f"surveys has no survey {name!r}", when=name not in prepared.surveys)
-    missing(("redemption_rate",), "rewards is not given", when=table("rewards"))
-    missing(("contact_rate",), "support_tickets is not given", when=table("support_tickets"))
-    missing(("contact_rate",), "orders is not given", when=table("orders"))
-    missing((*EVENT_METRICS, "cart_abandonment_rate"), "events is not given", when=table("events"))
-    cart = f"events has no event_type {scope.definitions.cart_event!r}"
-    missing(("cart_abandonment_rate",), cart, when=not prepared.has_carts)
-    missing(COST_METRICS, "marketing_costs is not given", when=table("marketing_costs"))
-    missing(COST_METRICS, "orders and subscriptions are not given", when=customers)
-    missing(COST_METRICS[1:], "orders is not given", when=table("orders"))
-    margin = (*MARGIN_METRICS, "cac_payback_months")
-    missing(margin, "gross_margin is not given", when=gross_margin is None)
-    for name in sorted(reasons):
-        yield AbsentMetric(metric=name, reason=reasons[name])
-    if by is not None and not table("marketing_costs"):
-        for name in (name for name in COST_METRICS if name not in reasons):
-            yield AbsentMetric(metric=name, reason=f"marketing_costs are not known by {by}")
