@@ -117,6 +117,8 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
     models = bundle.models
     texts = {"churn": models.churn.learner}
     texts |= {f"spend_{i}": learner for i, learner in enumerate(models.spend.learners)}
+    if models.spend.typical is not None:
+        texts["spend_typical"] = models.spend.typical
     document: dict[str, Any] = {
         "format": FORMAT,
         **{name: _plain(getattr(bundle, name)) for name in PLAIN},
@@ -128,8 +130,9 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
             "calibration": models.churn.calibrator.to_dict(),
             "spend": {
                 "objective": models.spend.objective,
-                "smearing": models.spend.smearing,
                 "weight": models.spend.weight,
+                "typical_share": models.spend.typical_share,
+                "typical": models.spend.typical is not None,
                 "learners": len(models.spend.learners),
             },
             "interval": None if models.interval is None else models.interval.to_dict(),
@@ -184,6 +187,9 @@ def load_bundle(folder: Path | str) -> Bundle:
     learners = tuple(
         spend_learner.load(_text(source, f"spend_{i}")) for i in range(spend.pop("learners"))
     )
+    typical = None
+    if spend.pop("typical"):
+        typical = spend_learner.load(_text(source, "spend_typical"))
     interval = stored["interval"]
     models = Models(
         churn=ChurnModel(
@@ -191,7 +197,7 @@ def load_bundle(folder: Path | str) -> Bundle:
             calibrator=load_calibrator(stored["calibration"]),
             weight=stored["churn_weight"],
         ),
-        spend=SpendModel(learners=learners, **spend),
+        spend=SpendModel(learners=learners, typical=typical, **spend),
         interval=None if interval is None else SpendInterval.from_dict(interval),
         settings=settings,
         level=LevelCorrection.from_dict(stored["level"]),

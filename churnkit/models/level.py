@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.data.windows import US_PER_DAY
 from churnkit.models.purchase import forecast_purchases
 
 if TYPE_CHECKING:
@@ -38,11 +39,15 @@ class LevelPoint:
         or none did.
     log_spend : float or None
         Log of actual over expected total spend; None if either is not positive.
+    settled : bool
+        Whether two horizons of history lay before the cutoff. A younger purchase model has hardly
+        seen anybody leave, and what it misses says little about the season.
     """
 
     cutoff: date
     log_odds: float | None
     log_spend: float | None
+    settled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,8 @@ class LevelCorrection:
 
     A purchase model knows no season, and misses by about the same year after year. With m the mean
     miss of the training snapshots, sd their standard deviation and s the miss at the snapshot one
-    year before the cutoff (at most twenty days off), the correction is
+    year before the cutoff (at most twenty days off, and not in the first two horizons of the
+    history), the correction is
 
     ``sd² / (sd² + 0.06²) · (s − m) + 0.6 · m``,
 
@@ -93,7 +99,7 @@ class LevelCorrection:
         near = [
             (abs((p.cutoff - then).days), value)
             for p in self.points
-            if (value := getattr(p, kind)) is not None
+            if p.settled and (value := getattr(p, kind)) is not None
         ]
         if not near:
             return None
@@ -104,7 +110,12 @@ class LevelCorrection:
         """Return plain values for JSON."""
         return {
             "points": [
-                {"cutoff": str(p.cutoff), "log_odds": p.log_odds, "log_spend": p.log_spend}
+                {
+                    "cutoff": str(p.cutoff),
+                    "log_odds": p.log_odds,
+                    "log_spend": p.log_spend,
+                    "settled": p.settled,
+                }
                 for p in self.points
             ]
         }
@@ -118,6 +129,7 @@ class LevelCorrection:
                     cutoff=date.fromisoformat(p["cutoff"]),
                     log_odds=p["log_odds"],
                     log_spend=p["log_spend"],
+                    settled=p["settled"],
                 )
                 for p in stored["points"]
             )
@@ -147,9 +159,16 @@ def fit_level(train: Sequence[LabelledSnapshot], *, kind: str) -> LevelCorrectio
                     float(s.churned.mean()), float(np.mean(1.0 - ours.order_probability))
                 ),
                 log_spend=_log_ratio(float(s.future_spend.sum()), float(ours.expected_spend.sum())),
+                settled=_history_days(s) >= 2 * s.snapshot.horizon_days,
             )
         )
     return LevelCorrection(points=tuple(points))
+
+
+def _history_days(s: LabelledSnapshot) -> float:
+    first = s.base["first_order_us"]
+    known = first[np.isfinite(first)]
+    return (s.snapshot.cutoff_us - float(known.min())) / US_PER_DAY if len(known) else 0.0
 
 
 def _gap(actual: float, expected: float) -> float | None:

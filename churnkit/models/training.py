@@ -134,8 +134,10 @@ class Models:
 
         Parameters
         ----------
-        log_odds, value : ndarray of float64, shape (n,)
-            What the churn and the spend model's learners said of each customer.
+        log_odds : ndarray of float64, shape (n,)
+            What the churn model's learner said of each customer.
+        value : ndarray of float64, shape (n, 1) or (n, 2)
+            What the spend model's learners said.
         forecast : PurchaseForecast or None
             The purchase model's predictions for the same customers; None sets no level.
         """
