@@ -141,10 +141,10 @@ class Churn(Section):
         description="registered name of a calibrator; auto keeps one only if it lowers log loss on a"
         " later snapshot",
     )
-    level: Literal["purchase_model", "none"] = Field(
-        default="purchase_model",
-        description="what sets the mean of the probabilities: the purchase model, or none to leave"
-        " the model's own",
+    level: Literal["auto", "purchase_model", "none"] = Field(
+        default="auto",
+        description="what sets the mean of the probabilities: the purchase model; auto corrects it by"
+        " what it missed on matured snapshots; none leaves the model's own",
     )
 
 
@@ -165,10 +165,10 @@ class LifetimeValue(Section):
     yearly_discount_rate: NonNegative = Field(
         default=0.0, description="discount on future money: 0.1 is 10 % a year"
     )
-    level: Literal["purchase_model", "none"] = Field(
-        default="purchase_model",
-        description="what sets the total of the predictions: the purchase model, or none to leave the"
-        " model's own",
+    level: Literal["auto", "purchase_model", "none"] = Field(
+        default="auto",
+        description="what sets the total of the predictions: the purchase model; auto corrects it by"
+        " what it missed on matured snapshots; none leaves the model's own",
     )
 
 

@@ -74,7 +74,7 @@ churn:
   model: lightgbm
   params: {{}}             # passed on to the model, such as: {{num_leaves: 31}}
   calibration: auto      # kept only if it lowers log loss on a later snapshot
-  level: purchase_model  # what sets the mean of the probabilities; none: the model itself
+  level: auto            # the purchase model, corrected by what it missed, sets the mean
 
 lifetime_value:
   model: lightgbm
@@ -83,7 +83,7 @@ lifetime_value:
   interval: 0.8          # share of customers whose spend should lie between low and high
   gross_margin: 1.0      # margin per unit of spend: 0.4 is 40 %
   yearly_discount_rate: 0.0
-  level: purchase_model  # what sets the total of the predictions; none: the model itself
+  level: auto            # the purchase model, corrected by what it missed, sets the total
 
 tracking:                # MLflow
   uri: null              # null: MLFLOW_TRACKING_URI if set, else the store in models/

@@ -88,7 +88,11 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
             "must be 'auto', 'tweedie', 'hurdle_gamma' or 'hurdle_lognormal'; got 'tweedy'."
             " Did you mean 'tweedie'?",
         ),
-        ("churn.level", "no", "must be 'purchase_model' or 'none'; got 'no'. Did you mean 'none'?"),
+        (
+            "churn.level",
+            "no",
+            "must be 'auto', 'purchase_model' or 'none'; got 'no'. Did you mean 'none'?",
+        ),
         ("churn.model", "", "must be non-empty text; got ''"),
         ("churn.params", [1], "must be a mapping of options; got [1]"),
         (

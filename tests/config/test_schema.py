@@ -56,7 +56,7 @@ DEFAULTS = {
         "model": "lightgbm",
         "params": {},
         "calibration": "auto",
-        "level": "purchase_model",
+        "level": "auto",
     },
     "lifetime_value": {
         "model": "lightgbm",
@@ -65,7 +65,7 @@ DEFAULTS = {
         "interval": 0.8,
         "gross_margin": 1.0,
         "yearly_discount_rate": 0.0,
-        "level": "purchase_model",
+        "level": "auto",
     },
     "tracking": {"uri": None, "experiment": "shop", "registered_model": "shop"},
     "scoring": {
