@@ -38,6 +38,7 @@ ISO_TIME = (
     r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(UTC|Z|z|[+-]\d{2}(:?\d{2}){0,2})?)?$"
 )
 UTC_NAME = r"\s*(UTC|Z|z)$"
+NO_SECONDS = r"^([^:]+:\d{2})([Z+-])"
 BLANKS = f"{string.whitespace}\u00a0"
 PADDED = r"^[\s\x{a0}]|[\s\x{a0}]$"
 SPACED_OFFSET = r"\s+([+-]\d{2}(:?\d{2})?)$"
@@ -247,8 +248,9 @@ class DuckDBEngine:
         name = quoted(column)
         if self.is_text(sql_type):
             text = f"trim(CAST({name} AS VARCHAR))"
-            utc = f"regexp_replace({text}, {_literal(UTC_NAME)}, 'Z')"
-            plain = f"regexp_replace({utc}, {_literal(SPACED_OFFSET)}, '\\1')"
+            plain = f"regexp_replace({text}, {_literal(UTC_NAME)}, 'Z')"
+            for pattern, instead in ((SPACED_OFFSET, r"\1"), (NO_SECONDS, r"\1:00\2")):
+                plain = f"regexp_replace({plain}, {_literal(pattern)}, '{instead}')"
             parsed = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({plain} AS TIMESTAMPTZ))"
             is_time = f"regexp_matches({text}, {_literal(ISO_TIME)})"
             clock = f"CASE WHEN {is_time} THEN epoch_us({parsed}) END"
@@ -285,8 +287,9 @@ class DuckDBEngine:
         name = self._next_name()
         with self._speaking():
             frame.to_native().create(name)
+            cursor = self._connection.cursor()
             try:
-                yield from self._connection.cursor().sql(f"FROM {name}").to_arrow_reader(rows)
+                yield from cursor.sql(f"FROM {name}").to_arrow_reader(rows)
             finally:
                 if self._open:
                     self._connection.execute(f"DROP TABLE {name}")

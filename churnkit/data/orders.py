@@ -202,7 +202,7 @@ def _aggregate(
     return (
         lines.with_columns(
             gross_amount=nw.when(amount > 0).then(amount).otherwise(nw.lit(0.0)),
-            refund_amount=nw.when(amount < 0).then(-amount).otherwise(nw.lit(0.0)),
+            refund_amount=nw.when(amount < 0).then(nw.lit(0.0) - amount).otherwise(nw.lit(0.0)),
             one=nw.lit(1),
         )
         .group_by(*by)
