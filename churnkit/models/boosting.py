@@ -12,7 +12,7 @@ from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import lightgbm
     from numpy.typing import NDArray
@@ -158,16 +158,15 @@ class LightGBM:
             msg = f"lightgbm: training with objective {objective!r} failed; {error}"
             raise ModelGuardError(msg) from error
         best = booster.best_iteration if validation is not None else booster.current_iteration()
-        return FittedLightGBM(
-            text=booster.model_to_string(num_iteration=best),
-            feature_names=features.names,
-            rounds=best,
-        )
+        return _from_text(booster.model_to_string(num_iteration=best), names=features.names)
 
     def load(self, text: str) -> FittedLightGBM:
         """Return the model written by :meth:`FittedLightGBM.to_text`."""
         import lightgbm
 
-        booster = lightgbm.Booster(model_str=text)
-        names = tuple(booster.feature_name())
-        return FittedLightGBM(text=text, feature_names=names, rounds=booster.current_iteration())
+        return _from_text(text, names=lightgbm.Booster(model_str=text).feature_name())
+
+
+def _from_text(text: str, *, names: Sequence[str]) -> FittedLightGBM:
+    # Rounds in which no leaf could be split leave no tree.
+    return FittedLightGBM(text=text, feature_names=tuple(names), rounds=text.count("\nTree="))

@@ -16,7 +16,7 @@ from churnkit.models.calibration import load_calibrator
 from churnkit.models.churn import ChurnModel
 from churnkit.models.interval import SpendInterval
 from churnkit.models.level import LevelCorrection
-from churnkit.models.lifetime_value import SpendModel
+from churnkit.models.spend import SpendModel
 from churnkit.models.training import Models, ModelSettings
 
 if TYPE_CHECKING:

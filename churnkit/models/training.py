@@ -12,8 +12,8 @@ from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import ChurnModel, churn_level_shift, fit_churn, moved_mean
 from churnkit.models.interval import SpendInterval, fit_interval
 from churnkit.models.level import LevelCorrection, fit_level
-from churnkit.models.lifetime_value import SpendModel, fit_spend, spend_factor
 from churnkit.models.purchase import forecast_purchases
+from churnkit.models.spend import SpendModel, fit_spend, spend_factor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.base import FeatureMatrix, LabelledSnapshot
-    from churnkit.models.lifetime_value import Judge
     from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.spend import Judge
 
     Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class ModelSettings:
         What sets the mean probability and the total spend of a portfolio: the purchase model
         corrected by what it missed before, the purchase model alone, or the learners.
     objective : str
-        ``auto``, ``tweedie`` or a name of :data:`churnkit.models.lifetime_value.OBJECTIVES`.
+        ``auto``, ``tweedie`` or a name of :data:`churnkit.models.spend.OBJECTIVES`.
     interval : float
         Nominal coverage of the spend interval.
     purchase_kind : str

@@ -1,0 +1,284 @@
+"""Expected spend in the horizon: learners of value and the purchase model, pooled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from churnkit.errors import ModelGuardError
+from churnkit.models.base import stack
+from churnkit.models.churn import ROUNDS, split_for_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from churnkit.models.base import FeatureMatrix, FittedLearner, LabelledSnapshot, Learner
+    from churnkit.models.purchase import PurchaseForecast
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "OBJECTIVES",
+    "Judge",
+    "SpendFit",
+    "SpendModel",
+    "fit_spend",
+    "spend_factor",
+]
+
+# Name in a configuration → objectives of its learners, and whether they see buyers only.
+OBJECTIVES: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "hurdle": (("gamma", "l2"), True),
+    "hurdle_gamma": (("gamma",), True),
+    "hurdle_lognormal": (("l2",), True),
+    "tweedie_1.1": (("tweedie:1.1",), False),
+    "tweedie_1.3": (("tweedie:1.3",), False),
+    "tweedie_1.5": (("tweedie:1.5",), False),
+}
+WITH_TYPICAL = frozenset({"hurdle"})
+ALIASES = {"auto": "hurdle", "tweedie": "tweedie_1.3"}
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TYPICAL_SHARES = (0.0, 0.1, 0.2, 0.3)
+WITHOUT_VALIDATION = 0.5
+SMALLEST = 1e-6
+DEVIANCE_POWER = 1.5
+
+
+class Judge(Protocol):
+    """Scores predictions: metric names to numbers (see :mod:`churnkit.evaluation.predictive`)."""
+
+    def __call__(
+        self, future_spend: ArrayLike, expected_spend: ArrayLike
+    ) -> dict[str, float | None]:
+        """Return the metrics."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpendModel:
+    """Expected net spend in the horizon: a geometric mean of views, at one total.
+
+    Attributes
+    ----------
+    objective : str
+        A key of :data:`OBJECTIVES`.
+    learners : tuple of FittedLearner
+        One for each objective of it; their predictions are averaged in logs. A hurdle's learners
+        see buyers only and predict spend given an order.
+    typical : FittedLearner or None
+        Of log(1 + spend) of everybody: it knows best who will spend more than whom.
+    weight : float
+        Of the learners' log value in [0, 1]; the purchase model's has the rest.
+    typical_share : float
+        Of the typical spend's logs in the result, in [0, 1).
+    """
+
+    objective: str
+    learners: tuple[FittedLearner, ...]
+    typical: FittedLearner | None = None
+    weight: float = 1.0
+    typical_share: float = 0.0
+
+    @property
+    def is_hurdle(self) -> bool:
+        """Whether the learners predict spend given an order."""
+        return OBJECTIVES[self.objective][1]
+
+    def value(self, features: FeatureMatrix) -> Floats:
+        """Return what the learners say, in currency, > 0.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 1) or (n, 2)
+            Spend given an order (of a hurdle) or spend, then the typical spend if there is one.
+        """
+        kinds = OBJECTIVES[self.objective][0]
+        logs = [
+            np.log(np.maximum(_in_currency(learner.predict(features), kind=kind), SMALLEST))
+            for kind, learner in zip(kinds, self.learners, strict=True)
+        ]
+        columns = [np.exp(np.mean(logs, axis=0))]
+        if self.typical is not None:
+            columns.append(_in_currency(self.typical.predict(features), kind="l2"))
+        return np.asarray(np.maximum(np.column_stack(columns), SMALLEST), dtype=np.float64)
+
+    def given_order(
+        self, value: Floats, *, order_probability: Floats, forecast: PurchaseForecast | None
+    ) -> Floats:
+        """Return spend given an order of a whole population, > 0, before the level is set.
+
+        Parameters
+        ----------
+        value : ndarray of float64, shape (n, 1) or (n, 2)
+            What :meth:`value` returned.
+        order_probability : ndarray of float64, shape (n,)
+            P(at least one order in the horizon).
+        forecast : PurchaseForecast or None
+            The purchase model's view of the same customers; None blends nothing.
+        """
+        p = np.maximum(order_probability, SMALLEST)
+        own = value[:, 0] if self.is_hurdle else value[:, 0] / p
+        own = _blend(own, forecast, weight=self.weight)
+        if self.typical_share == 0.0:
+            return own
+        # Spend is p times what is returned, so the typical spend is divided by p as well. It lies
+        # far below the mean: only its shape is used, the total stays.
+        pooled = own ** (1.0 - self.typical_share) * (value[:, 1] / p) ** self.typical_share
+        return np.asarray(pooled * spend_factor(p * pooled, total=float(np.sum(p * own))))
+
+
+def _in_currency(predicted: Floats, *, kind: str) -> Floats:
+    return np.asarray(np.expm1(np.clip(predicted, 0.0, 50.0))) if kind == "l2" else predicted
+
+
+def _blend(own: Floats, forecast: PurchaseForecast | None, *, weight: float) -> Floats:
+    """Return the geometric mean with the purchase model's value of a customer who orders."""
+    if forecast is None or weight == 1.0:
+        return own
+    theirs = forecast.expected_spend / np.maximum(forecast.order_probability, SMALLEST)
+    logs = weight * np.log(np.maximum(own, SMALLEST)) + (1.0 - weight) * np.log(
+        np.maximum(theirs, SMALLEST)
+    )
+    return np.asarray(np.exp(logs))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpendFit:
+    """A fitted spend model with what was learnt on the way.
+
+    Attributes
+    ----------
+    model : SpendModel
+        Fitted on all training snapshots.
+    notes : dict
+        The objective, its rounds, the weight and how it did on the newest snapshot.
+    validation_value : ndarray of float64 or None
+        Spend given an order of the newest training snapshot's population, from learners that have
+        not seen it, at the level of what happened there.
+    """
+
+    model: SpendModel
+    notes: dict[str, Any]
+    validation_value: Floats | None
+
+
+def fit_spend(
+    train: Sequence[LabelledSnapshot],
+    *,
+    learner: Learner,
+    judge: Judge,
+    validation_order_probability: Floats | None,
+    forecast: PurchaseForecast | None,
+    objective: str = "auto",
+) -> SpendFit:
+    """Fit expected spend, and choose its share beside the purchase model on the newest snapshot.
+
+    Parameters
+    ----------
+    train : sequence of LabelledSnapshot
+        Oldest first.
+    learner : Learner
+        What to fit.
+    judge : callable
+        Metrics of the choice, for the notes.
+    validation_order_probability : ndarray or None
+        P(order) of the newest snapshot's customers, from a model that has not seen it.
+    forecast : PurchaseForecast or None
+        The purchase model's view of the same customers; None blends nothing.
+    objective : str
+        A key of :data:`OBJECTIVES`; ``auto`` is ``hurdle``, ``tweedie`` is ``tweedie_1.3``.
+
+    Notes
+    -----
+    The weights have the lowest Tweedie deviance of power 1.5 among candidates scaled to what was
+    spent: a proper score of the expected value that neither ignores large customers nor sees only
+    them. On rolling origins the hurdle beat Tweedie in ranking and total, see
+    ``benchmarks/README.md``.
+    """
+    name = ALIASES.get(objective, objective)
+    split = split_for_validation(train)
+    model = _fit_one(name, train, learner=learner)
+    if forecast is not None:
+        model = replace(model, weight=WITHOUT_VALIDATION)
+    notes: dict[str, Any] = {"objective": name, "rounds": model.learners[0].rounds}
+    value = None
+    if split is not None and validation_order_probability is not None:
+        earlier, newest = split
+        first = _fit_one(name, earlier, learner=learner)
+        p, spend = validation_order_probability, newest.future_spend
+        found, value = _choose(
+            first, first.value(newest.features), order_probability=p, forecast=forecast, spend=spend
+        )
+        model = replace(model, weight=found.weight, typical_share=found.typical_share)
+        notes |= {f"validation.{k}": v for k, v in judge(spend, p * value).items()}
+    notes |= {"weight": model.weight, "typical_share": model.typical_share}
+    return SpendFit(model=model, notes=notes, validation_value=value)
+
+
+def _choose(
+    model: SpendModel,
+    value: Floats,
+    *,
+    order_probability: Floats,
+    forecast: PurchaseForecast | None,
+    spend: Floats,
+) -> tuple[SpendModel, Floats]:
+    """Return the model with the best weights, and its spend given an order at the actual total."""
+    weights = WEIGHTS if forecast is not None else (1.0,)
+    shares = TYPICAL_SHARES if model.typical is not None else (0.0,)
+    found = []
+    for weight, share in product(weights, shares):
+        candidate = replace(model, weight=weight, typical_share=share)
+        given = candidate.given_order(value, order_probability=order_probability, forecast=forecast)
+        given = given * spend_factor(order_probability * given, total=float(spend.sum()))
+        found.append((_deviance(spend, order_probability * given), candidate, given))
+    _, best, given = min(found, key=lambda entry: entry[0])
+    return best, given
+
+
+def _deviance(spend: Floats, expected: Floats) -> float:
+    """Return the mean Tweedie deviance, leaving out what does not depend on the prediction."""
+    y, mu, p = np.maximum(spend, 0.0), np.maximum(expected, SMALLEST), DEVIANCE_POWER
+    return float(np.mean(mu ** (2.0 - p) / (2.0 - p) - y * mu ** (1.0 - p) / (1.0 - p)))
+
+
+def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> SpendModel:
+    kinds, buyers_only = OBJECTIVES[name]
+    features, spend = stack(snapshots), np.concatenate([s.future_spend for s in snapshots])
+    spend = np.maximum(spend, 0.0)  # a net return counts as no spend
+    if not len(spend) or spend.max() <= 0.0:
+        msg = "expected spend: no customer spends anything in any training horizon"
+        raise ModelGuardError(msg)
+    seen = spend > 0.0 if buyers_only else np.ones(len(spend), dtype=bool)
+    mine, amount = features[seen], spend[seen]
+    learners = tuple(
+        learner.fit(
+            mine, np.log1p(amount) if kind == "l2" else amount, objective=kind, rounds=ROUNDS
+        )
+        for kind in kinds
+    )
+    typical = None
+    if name in WITH_TYPICAL:
+        typical = learner.fit(features, np.log1p(spend), objective="l2", rounds=ROUNDS)
+    return SpendModel(objective=name, learners=learners, typical=typical)
+
+
+def spend_factor(expected: Floats, *, total: float | None) -> float:
+    """Return what predictions are multiplied by so that they add up to ``total``.
+
+    1 where there is no total, or where it or the sum of the predictions is not positive.
+
+    Examples
+    --------
+    >>> spend_factor(np.array([10.0, 30.0]), total=60.0)
+    1.5
+    """
+    current = float(expected.sum())
+    if total is None or total <= 0.0 or current <= 0.0:
+        return 1.0
+    return total / current

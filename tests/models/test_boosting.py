@@ -1,0 +1,116 @@
+"""LightGBM behind the contract of a learner, against the contract and LightGBM's own additivity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from churnkit.errors import ModelGuardError
+from churnkit.models.base import MODELS, FeatureMatrix
+from churnkit.models.boosting import default_parameters
+
+
+@pytest.fixture
+def sample():
+    """Give 800 rows, of which the first feature decides."""
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(800, 3)).astype(np.float32)
+    values[rng.random((800, 3)) < 0.05] = np.nan
+    churned = (np.nan_to_num(values[:, 0]) + rng.normal(size=800) > 0).astype(np.float64)
+    return FeatureMatrix(names=("a", "b", "c"), values=values), churned
+
+
+@pytest.fixture(params=MODELS.names())
+def learner(request):
+    """Give each registered learner."""
+    return MODELS[request.param](threads=1)
+
+
+def test_same_seed_gives_the_same_model(learner, sample):
+    """Fitting twice gives the same text, so the same predictions to the last bit."""
+    first, second = (learner.fit(*sample, objective="binary", rounds=20) for _ in range(2))
+
+    assert first.to_text() == second.to_text()
+    np.testing.assert_array_equal(first.predict_raw(sample[0]), second.predict_raw(sample[0]))
+
+
+def test_another_seed_gives_another_model(sample):
+    """The seed reaches the sampling of rows and columns."""
+    first, second = (
+        MODELS["lightgbm"](threads=1, seed=seed).fit(*sample, objective="binary", rounds=20)
+        for seed in (1, 2)
+    )
+
+    assert not np.array_equal(first.predict_raw(sample[0]), second.predict_raw(sample[0]))
+
+
+def test_loaded_text_predicts_identically(learner, sample):
+    """A model read from its own text gives identical raw scores and knows its columns."""
+    fitted = learner.fit(*sample, objective="binary", rounds=20)
+
+    loaded = learner.load(fitted.to_text())
+
+    assert loaded.feature_names == ("a", "b", "c")
+    assert loaded.rounds == fitted.rounds
+    np.testing.assert_array_equal(loaded.predict_raw(sample[0]), fitted.predict_raw(sample[0]))
+
+
+def test_contributions_add_up_to_the_raw_score(learner, sample):
+    """Shapley values and the base sum to the log-odds of every customer."""
+    fitted = learner.fit(*sample, objective="binary", rounds=20)
+
+    contributions = fitted.contributions(sample[0])
+
+    assert contributions.shape == (800, 4)
+    np.testing.assert_allclose(contributions.sum(axis=1), fitted.predict_raw(sample[0]), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("b", "a", "c"), "another order than in training"),
+        (("a", "b"), "missing: c"),
+        (("a", "b", "c", "d"), "not known to the model: d"),
+    ],
+)
+def test_wrong_or_reordered_columns_are_refused(learner, sample, names, said):
+    """No prediction is made from columns that are not the model's, in its order."""
+    fitted = learner.fit(*sample, objective="binary", rounds=5)
+    other = FeatureMatrix(names=names, values=np.zeros((2, len(names)), np.float32))
+
+    with pytest.raises(ModelGuardError, match=said):
+        fitted.predict(other)
+
+
+def test_early_stopping_keeps_the_best_round(learner, sample):
+    """With a validation set of pure noise, training ends long before the last round."""
+    noise = np.random.default_rng(1).random(800) < 0.5
+
+    fitted = learner.fit(
+        *sample, objective="binary", rounds=400, validation=(sample[0], noise.astype(np.float64))
+    )
+
+    assert fitted.rounds < 100
+
+
+def test_an_impossible_objective_is_refused(learner, sample):
+    """LightGBM's own complaint reaches the user as a refusal of the model."""
+    features, churned = sample
+
+    with pytest.raises(ModelGuardError, match="lightgbm: training with objective 'gamma' failed"):
+        learner.fit(features, churned - 1.0, objective="gamma", rounds=5)
+
+
+def test_parameters_given_replace_the_defaults(sample):
+    """A configured parameter is the one LightGBM reports."""
+    fitted = MODELS["lightgbm"](threads=1, params={"num_leaves": 4}).fit(
+        *sample, objective="binary", rounds=3
+    )
+
+    assert "[num_leaves: 4]" in fitted.to_text()
+
+
+@pytest.mark.parametrize(("rows", "least"), [(50, 20), (1_000, 100), (100_000, 200)])
+def test_leaves_grow_with_the_data(rows, least):
+    """Few rows keep a tenth of them in every leaf, many keep 200."""
+    assert default_parameters(rows)["min_data_in_leaf"] == least
