@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from churnkit.data.contracts import CONTRACTS
-from churnkit.data.orders import order_table
+from churnkit.data.orders import order_span, order_table
 from churnkit.data.sources import load_table
 from churnkit.errors import ModelGuardError
 from churnkit.features.build import History
@@ -39,7 +39,7 @@ class ReadHistory:
     loaded : mapping of str to LoadedTable
         By table: the good rows, the rows set aside, and the report.
     first_day, end_day : date
-        First business day with an order row, and the day after the last.
+        First business day with an order, and the day after the last with any row.
     """
 
     history: History
@@ -90,7 +90,8 @@ def read_history(
     Raises
     ------
     DataError
-        If a table cannot be read, breaks its contract, or holds no valid row.
+        If a table cannot be read, breaks its contract, or holds no valid row, or if no row of
+        orders is an order.
     ModelGuardError
         If ``order_columns`` names a column that the orders do not have.
     """
@@ -113,12 +114,12 @@ def read_history(
     if "product_id" in columns:
         kept["lines"] = lines.rows
     kept |= {name: table.rows for name, table in loaded.items() if name != "orders"}
-    span = engine.collect(
-        orders.select(first=nw.col("day").min(), last=nw.col("day").max())
-    ).to_pylist()[0]
+    first_day, _ = order_span(orders, engine=engine)
+    # Refunds after the last order still say that the data reach so far.
+    last = engine.collect(orders.select(last=nw.col("day").max())).to_pylist()[0]["last"]
     return ReadHistory(
         history=History(tables=kept, engine=engine),
         loaded=loaded,
-        first_day=EPOCH + timedelta(days=int(span["first"])),
-        end_day=EPOCH + timedelta(days=int(span["last"]) + 1),
+        first_day=first_day,
+        end_day=EPOCH + timedelta(days=int(last) + 1),
     )

@@ -11,7 +11,6 @@ from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError
-from churnkit.explain import Reasons, contributions, phrases_of
 from churnkit.models.bundle import load_bundle
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
@@ -26,6 +25,7 @@ from churnkit.pipeline.session import (
 )
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.pipeline.training import train_in, validation_of
+from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
 
 if TYPE_CHECKING:

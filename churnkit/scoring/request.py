@@ -27,7 +27,7 @@ class ScoreRequest:
     reason_columns : tuple of str
         Columns that ``explain`` returns, in order.
     explain : callable
-        Features of customers → reason columns (see :class:`churnkit.explain.Reasons`).
+        Features of customers → reason columns (see :class:`churnkit.reasons.Reasons`).
     scored_at : datetime
         When the run began, UTC.
     """

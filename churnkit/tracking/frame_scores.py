@@ -9,9 +9,9 @@ from churnkit.data.sources import TableSpec
 from churnkit.data.windows import midnight_us
 from churnkit.engines import DuckDBEngine
 from churnkit.errors import ParameterError
-from churnkit.explain import Reasons, contributions, phrases_of
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
+from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
 
 if TYPE_CHECKING:

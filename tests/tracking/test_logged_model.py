@@ -13,9 +13,9 @@ from pandas.testing import assert_frame_equal
 
 from churnkit.data.sources import TableSpec
 from churnkit.engines import DuckDBEngine
-from churnkit.explain import Reasons, contributions, phrases_of
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
+from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.scoring import ScoreRequest, score_customers
 from churnkit.tracking import Tracker
 from churnkit.tracking.store import artifact_root
