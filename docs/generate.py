@@ -11,7 +11,7 @@ from pathlib import Path
 from churnkit.cli.commands import app
 from churnkit.config import reference
 from churnkit.features.build import FEATURE_BUILDERS
-from churnkit.formulas import FORMULAS, formula_info
+from churnkit.retention.reference import metrics_reference
 from churnkit.scoring import score_schema
 
 HERE = Path(__file__).parent
@@ -84,38 +84,6 @@ def features_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def metrics_page() -> str:
-    """Return the page of every formula."""
-    lines = [
-        "# Retention metrics",
-        "",
-        "Every metric is a row `metric, value, unit, numerator, denominator, n, ci_low, ci_high, status`"
-        " with the variant and, where there is no value, the reason. A denominator of zero gives a"
-        " null value, never 0.",
-        "",
-    ]
-    for name in FORMULAS.names():
-        info = formula_info(name)
-        lines += [
-            f"## {name}",
-            "",
-            info.summary,
-            "",
-            f"- Formula: {info.formula}",
-            f"- Unit: {info.unit}",
-        ]
-        if info.variants:
-            lines.append(f"- Variants: {', '.join(f'`{v}`' for v in info.variants)}")
-        if info.notes:
-            lines += ["", info.notes]
-        if info.source:
-            lines += ["", f"Source: {info.source}"]
-        if info.example:
-            lines += ["", "```python", info.example, "```"]
-        lines.append("")
-    return "\n".join(lines)
-
-
 def _cell(value: object) -> str:
     text = "–" if value is None or value == "" else str(value)
     return text.replace("|", "\\|").replace("\n", " ")
@@ -125,7 +93,7 @@ PAGES = {
     "commands.md": commands_page,
     "config.md": config_page,
     "features.md": features_page,
-    "metrics.md": metrics_page,
+    "metrics.md": metrics_reference,
 }
 
 
