@@ -203,7 +203,8 @@ def customer_metrics(
     frame = rfm_scores(frame).with_columns(rfm_segment=segments.expression())
     for section in sections:
         frame = frame.join(section.rows, on="customer_id", how="left")
-        frame = frame.with_columns(**section.derived)
+        if section.derived:
+            frame = frame.with_columns(**section.derived)
     return frame.select(*names)
 
 
