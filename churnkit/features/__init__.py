@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from churnkit.features import basket, engagement, purchase_model, regularity, rfm
+from churnkit.features import (
+    basket,
+    engagement,
+    loyalty,
+    purchase_model,
+    regularity,
+    rfm,
+    subscription,
+    support,
+    survey,
+)
 
-__all__ = ["basket", "engagement", "purchase_model", "regularity", "rfm"]
+__all__ = [
+    "basket",
+    "engagement",
+    "loyalty",
+    "purchase_model",
+    "regularity",
+    "rfm",
+    "subscription",
+    "support",
+    "survey",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 
@@ -21,6 +21,7 @@ from churnkit.features.build import (
     unknown,
 )
 from churnkit.features.messages import STEPS, Messages, counted, recent
+from churnkit.features.options import checked_days, checked_names
 from churnkit.features.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Engagement:
     Raises
     ------
     ParameterError
-        If there is no window, a length is not a whole number of days >= 1 or is repeated, a name
+        If there is no window or half-life, a length is not a whole number of days >= 1 or is repeated, a name
         is repeated, or a prior is not positive.
 
     Notes
@@ -100,26 +101,18 @@ class Engagement:
     prior_messages: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("windows_days", "half_lives_days"):
-            given = tuple(getattr(self, name))
-            whole = all(isinstance(d, int) and not isinstance(d, bool) and d >= 1 for d in given)
-            if not whole or len(set(given)) < len(given):
-                self._refuse(name, "hold distinct whole numbers of days >= 1", given)
-            object.__setattr__(self, name, given)
-        for name in ("event_types", "channels"):
-            given = tuple(getattr(self, name))
-            if isinstance(getattr(self, name), str) or len(set(given)) < len(given):
-                self._refuse(name, "be a list of distinct names", getattr(self, name))
-            object.__setattr__(self, name, given)
-        if not self.windows_days:
-            self._refuse("windows_days", "hold at least one length", ())
+        for name, check in (
+            ("windows_days", checked_days),
+            ("half_lives_days", checked_days),
+            ("event_types", checked_names),
+            ("channels", checked_names),
+        ):
+            given = getattr(self, name)
+            object.__setattr__(self, name, check(given, where=f"engagement: {name}"))
         for name in ("prior_answers", "prior_messages"):
             if not 0.0 < getattr(self, name) < math.inf:
-                self._refuse(name, "be positive and finite", getattr(self, name))
-
-    def _refuse(self, name: str, rule: str, given: Any) -> None:
-        msg = f"engagement: {name} must {rule}; got {given!r}"
-        raise ParameterError(msg)
+                msg = f"engagement: {name} must be positive and finite; got {getattr(self, name)!r}"
+                raise ParameterError(msg)
 
     @property
     def tables(self) -> tuple[str, ...]:

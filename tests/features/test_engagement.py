@@ -262,7 +262,10 @@ def test_names_follow_from_the_options():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"windows_days": []}, r"windows_days must hold at least one length; got \(\)"),
+        (
+            {"windows_days": []},
+            r"windows_days must hold distinct whole numbers of days >= 1; got \[\]",
+        ),
         ({"windows_days": [30, 30]}, "windows_days must hold distinct whole numbers"),
         ({"half_lives_days": [0.5]}, "half_lives_days must hold distinct whole numbers"),
         ({"event_types": "visit"}, "event_types must be a list of distinct names; got 'visit'"),
