@@ -1,1 +1,17 @@
-"""."""
+"""One self-contained HTML page per run, and the card that goes with a model."""
+
+from __future__ import annotations
+
+from churnkit.reporting.customers import MOST_CUSTOMERS, CustomerView
+from churnkit.reporting.drivers import DriverSample
+from churnkit.reporting.page import Report, render_report
+from churnkit.reporting.quality import TestOutcome
+
+__all__ = [
+    "MOST_CUSTOMERS",
+    "CustomerView",
+    "DriverSample",
+    "Report",
+    "TestOutcome",
+    "render_report",
+]

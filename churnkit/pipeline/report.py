@@ -1,0 +1,294 @@
+"""The verb ``report``: collects what a run knows and puts it on one HTML page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from churnkit.data.sinks import replace_file
+from churnkit.data.windows import Snapshot
+from churnkit.evaluation.backtest import mean_metrics, predict_snapshot
+from churnkit.pipeline.customer_views import customer_views, driver_sample
+from churnkit.pipeline.metrics import monthly_metrics_in
+from churnkit.pipeline.registered import open_bundle
+from churnkit.pipeline.scoring import score_in
+from churnkit.pipeline.session import as_config, make_builders, now, open_session
+from churnkit.pipeline.tables import OTHER_TABLES
+from churnkit.reporting import MOST_CUSTOMERS, Report, TestOutcome, render_report
+from churnkit.retention.cohorts import cohort_triangle
+from churnkit.retention.periods import last_boundary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
+
+    from churnkit.config import Config
+    from churnkit.models.bundle import Bundle
+    from churnkit.pipeline.metrics import MetricsResult
+    from churnkit.pipeline.results import ScoreResult
+    from churnkit.pipeline.session import Session
+    from churnkit.retention.cohorts import CohortTriangle
+
+__all__ = ["ReportResult", "report", "report_in"]
+
+COLUMNS = (
+    "customer_id",
+    "status",
+    "risk_band",
+    "risk_rank",
+    "churn_probability",
+    "expected_spend",
+    "expected_spend_low",
+    "expected_spend_high",
+    "value_at_risk",
+    "expected_next_order_at",
+    "p_alive",
+    "orders",
+    "average_order_value",
+    "purchase_frequency_per_year",
+    "mean_days_between_orders",
+    "days_since_last_order",
+    "tenure_days",
+    "historical_ltv",
+    "formula_ltv",
+    "r_score",
+    "f_score",
+    "m_score",
+    "rfm_segment",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportResult:
+    """A written page.
+
+    Attributes
+    ----------
+    output : Path
+        The HTML file.
+    size : int
+        Its size in bytes.
+    customers : int
+        Customers with a view of their own on it.
+    as_of : str
+        First day that the page does not know.
+    """
+
+    output: Path
+    size: int
+    customers: int
+    as_of: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "output": str(self.output),
+            "size": self.size,
+            "customers": self.customers,
+            "as_of": self.as_of,
+        }
+
+
+def report(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    tables: Mapping[str, Any] | None = None,
+    as_of: date | str | None = None,
+    model: str | Path | None = None,
+    output: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ReportResult:
+    """Write one self-contained HTML page about customers, their risk and the model behind it.
+
+    Scores and metrics are computed for the page; the score table and the metrics file of earlier
+    runs stay as they are.
+
+    Parameters
+    ----------
+    config : Config, mapping or path
+    tables : mapping of str to frame, optional
+        Frames in place of configured sources.
+    as_of, model : optional
+        As for :func:`churnkit.score`.
+    output : path, optional
+        In place of ``report.output``.
+    progress : callable, optional
+        Told what is being done.
+
+    Raises
+    ------
+    ParameterError
+        If the registry has no such model.
+    ModelGuardError
+        If the model cannot be read, or does not fit the data.
+    DataError
+        If a table cannot be read or breaks its contract, or the page cannot be written.
+    """
+    config = as_config(config)
+    bundle = open_bundle(config, model)
+    with (
+        open_session(
+            config,
+            tables=tables,
+            as_of=as_of,
+            bundle=bundle,
+            also=OTHER_TABLES,
+            progress=progress,
+        ) as session,
+        TemporaryDirectory(prefix="churnkit-report-") as folder,
+    ):
+        scored = score_in(session, bundle, output=Path(folder, "scores.parquet"))
+        metrics = monthly_metrics_in(session, output=Path(folder, "metrics.parquet"))
+        return report_in(session, bundle, scored=scored, metrics=metrics, output=output)
+
+
+def report_in(
+    session: Session,
+    bundle: Bundle,
+    *,
+    scored: ScoreResult,
+    metrics: MetricsResult,
+    output: Path | str | None = None,
+) -> ReportResult:
+    """Write the page in an open session that read its tables as the model did; see :func:`report`."""
+    config = session.config
+    target = Path(output or config.report.output)
+    session.progress("making the report")
+    scores = _scored_customers(scored.output)
+    top = _most_at_risk(scores)
+    views = customer_views(session, bundle, top=top, scored=scores.num_rows)
+    page = render_report(
+        Report(
+            name=config.name,
+            manifest=scored.manifest,
+            scores=scores,
+            customers=views,
+            means=_means(bundle),
+            tests=tuple(_tests(session, bundle)),
+            drivers=driver_sample(session, bundle, scores=scores),
+            metrics=metrics.report,
+            cohorts=_cohorts(session),
+            tables=session.reports,
+            made=_made(session, bundle, scored),
+            config_text=config.to_yaml(),
+        )
+    ).encode()
+    with replace_file(target) as file:
+        file.write(page)
+    return ReportResult(
+        output=target, size=len(page), customers=len(views), as_of=str(session.as_of)
+    )
+
+
+def _scored_customers(path: Path) -> pa.Table:
+    """Return the scored customers of a score table, with the columns that the page needs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if path.suffix.lower() == ".csv":
+        from pyarrow import csv
+
+        # Only an empty cell is a null, and an id stays text.
+        options = csv.ConvertOptions(
+            include_columns=list(COLUMNS),
+            column_types={"customer_id": pa.string(), "expected_next_order_at": pa.string()},
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        table = csv.read_csv(path, convert_options=options)
+    else:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path, columns=list(COLUMNS))
+    return table.filter(pc.equal(table.column("status"), "scored"))
+
+
+def _most_at_risk(scores: pa.Table) -> pa.Table:
+    order = [("value_at_risk", "descending"), ("customer_id", "ascending")]
+    return scores.sort_by(order).slice(0, MOST_CUSTOMERS)
+
+
+def _means(bundle: Bundle) -> dict[str, dict[str, float | None]]:
+    snapshots = bundle.metrics["snapshots"]
+    names = list(dict.fromkeys(name for s in snapshots for name in s["models"]))
+    return {name: mean_metrics([s["models"].get(name, {}) for s in snapshots]) for name in names}
+
+
+def _tests(session: Session, bundle: Bundle) -> Iterator[TestOutcome]:
+    """Yield what the model says at its test cutoffs, where the data know what then happened."""
+    load = replace(
+        session.loader(make_builders(bundle.features)),
+        active_within_days=bundle.population["active_within_days"],
+        min_orders=bundle.population["min_orders"],
+    )
+    for stored in bundle.metrics["snapshots"]:
+        snapshot = Snapshot(
+            cutoff=date.fromisoformat(stored["cutoff"]),
+            time_zone=bundle.data["time_zone"],
+            **bundle.snapshot,
+        )
+        if snapshot.label_end > min(session.as_of, session.read.end_day):
+            continue
+        test = load(snapshot)
+        if not len(test.churned):
+            continue
+        predicted = predict_snapshot(bundle.models, test)
+        yield TestOutcome(
+            cutoff=stored["cutoff"],
+            churned=test.churned,
+            churn_probability=predicted.churn_probability,
+            future_spend=test.future_spend,
+            expected_spend=predicted.expected_spend,
+        )
+
+
+def _cohorts(session: Session) -> CohortTriangle | None:
+    """Return the monthly triangle, None where the history holds no whole month."""
+    start, end = session.read.first_day, min(session.as_of, session.read.end_day)
+    if last_boundary(end, every="month") <= start:
+        return None
+    return cohort_triangle(
+        session.read.history.tables["orders"],
+        engine=session.engine,
+        time_zone=session.config.data.time_zone,
+        start=start,
+        end=end,
+    )
+
+
+def _made(session: Session, bundle: Bundle, scored: ScoreResult) -> list[tuple[str, str]]:
+    """Return how the page came about, so that it can be made again."""
+    provenance, notes = bundle.provenance, bundle.notes
+    cutoffs = provenance["train_cutoffs"]
+    made = [
+        ("Page written", now().isoformat(timespec="seconds")),
+        ("churnkit", scored.manifest["churnkit"]),
+        ("Configuration", f"{session.config.name}, hash {session.config.hash}"),
+        ("Model", f"{bundle.name} version {bundle.version}, trained {bundle.created_at}"),
+        ("Configuration of the training", f"hash {provenance['config_hash']}"),
+        (
+            "Trained on",
+            f"{provenance['train_rows']:,} rows at {len(cutoffs)} cutoffs, {cutoffs[0]} to {cutoffs[-1]}",
+        ),
+        (
+            "Trained with",
+            ", ".join(f"{n} {provenance[n]}" for n in ("churnkit", "python", "lightgbm")),
+        ),
+    ]
+    made += [
+        (f"Fingerprint of {name}", f"{mark} in training")
+        for name, mark in provenance["inputs"].items()
+    ]
+    made += [
+        (f"Fingerprint of {r.table}", f"{r.fingerprint} on this page") for r in session.reports
+    ]
+    made += [
+        (name.replace(".", ": ").replace("_", " "), str(value))
+        for name, value in notes.items()
+        if isinstance(value, str)
+    ]
+    return made

@@ -1,0 +1,192 @@
+"""What drives churn: the strongest features, how each moves the risk, and of whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.reporting.charts import Axes, Chart, Line, Shape, line_chart
+from churnkit.reporting.numbers import decimal, nice_ticks, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["DriverSample", "dependence_charts", "driver_rows", "strip_chart"]
+
+MOST_ROWS = 15
+MOST_STRIPS = 10
+DOTS = 240
+MOST_DEPENDENCE = 6
+ROW_HEIGHT = 30
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DriverSample:
+    """Features of some customers and what each adds to the log-odds of churning.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Features.
+    phrases : mapping of str to str
+        What each feature is, in words.
+    values, contributions : ndarray, shape (n, n_features)
+        Feature values (NaN: not known) and contributions.
+    """
+
+    names: tuple[str, ...]
+    phrases: Mapping[str, str]
+    values: NDArray[Any]
+    contributions: NDArray[np.float64]
+
+    @property
+    def order(self) -> NDArray[np.intp]:
+        """Positions of the features by mean |contribution|, the strongest first."""
+        return np.argsort(-np.abs(self.contributions).mean(axis=0), kind="stable")
+
+
+def driver_rows(sample: DriverSample) -> list[dict[str, Any]]:
+    """Return the strongest features: words, mean |contribution| with interval, width of its bar."""
+    sizes = np.abs(sample.contributions)
+    mean = sizes.mean(axis=0)
+    n = len(sizes)
+    error = sizes.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(len(mean), np.nan)
+    strongest = sample.order[:MOST_ROWS]
+    top = float(mean[strongest[0]]) or 1.0
+    return [
+        {
+            "feature": sample.names[i],
+            "says": sample.phrases[sample.names[i]],
+            "mean": decimal(float(mean[i]), 3),
+            "error": "" if np.isnan(error[i]) else f"± {decimal(1.96 * float(error[i]), 3)}",
+            "share": round(100.0 * float(mean[i]) / top, 1),
+        }
+        for i in strongest
+    ]
+
+
+def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
+    """Draw one dot per customer and feature: left lowers the risk, right raises it.
+
+    The colour is the customer's place among the values of the feature. Dots are those of a sample
+    of the sample, so that the page stays small.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(len(sample.values), min(DOTS, len(sample.values)), replace=False))
+    strongest = sample.order[:MOST_STRIPS]
+    weights = sample.contributions[np.ix_(chosen, strongest)]
+    reach = float(np.quantile(np.abs(weights), 0.995)) or 1.0
+    width, label, top = 760, 270, 8
+    inside = width - label - 16
+    height = top + ROW_HEIGHT * len(strongest) + 40
+    middle = label + inside / 2
+
+    def at(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return middle + np.clip(weight / reach, -1.0, 1.0) * inside / 2
+
+    shapes = [
+        Shape(
+            tag="line",
+            attributes={"class": "axis", "x1": middle, "x2": middle, "y1": top, "y2": height - 36},
+        )
+    ]
+    for row, feature in enumerate(strongest):
+        centre = top + ROW_HEIGHT * (row + 0.5)
+        name = sample.names[feature]
+        words = sample.phrases[name]
+        shapes.append(
+            Shape(
+                tag="text",
+                attributes={"class": "tick end", "x": label - 10, "y": centre + 4},
+                text=words if len(words) <= 42 else words[:40].rstrip() + "…",
+                tooltip=f"{words} ({name})",
+            )
+        )
+        xs = at(weights[:, row])
+        shades = _shades(sample.values[:, feature])[chosen]
+        for x, offset, shade in zip(xs, _swarm(xs), shades, strict=True):
+            attributes = {"class": f"dot q{shade}", "cx": round(float(x), 1)}
+            attributes |= {"cy": round(centre + float(offset), 1), "r": 2.3}
+            shapes.append(Shape(tag="circle", attributes=attributes))
+    for tick, place in (("lowers the risk", label + 60), ("raises the risk", width - 76)):
+        attributes = {"class": "tick middle", "x": place, "y": height - 8}
+        shapes.append(Shape(tag="text", attributes=attributes, text=tick))
+    return Chart(
+        title="How the strongest features move single customers",
+        says=f"Each dot is one of {len(chosen)} customers. Its colour says whether the customer's"
+        " value is low or high among all.",
+        shapes=shapes,
+        legend=[("q0", "low value"), ("q2", "middle"), ("q4", "high value"), ("qn", "not known")],
+        width=width,
+        height=height,
+    )
+
+
+def _shades(values: NDArray[Any]) -> list[str] | NDArray[Any]:
+    """Return the fifth of each value among all, ``n`` where it is not known."""
+    known = np.isfinite(values)
+    shades = np.full(len(values), "n", dtype=object)
+    if known.any():
+        edges = np.quantile(values[known].astype(np.float64), [0.2, 0.4, 0.6, 0.8])
+        shades[known] = [str(s) for s in np.searchsorted(edges, values[known])]
+    return shades
+
+
+def _swarm(xs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vertical offsets that spread dots of about the same place."""
+    offsets = np.zeros(len(xs))
+    seen: dict[int, int] = {}
+    for i in np.argsort(xs, kind="stable"):
+        place = int(xs[i] // 4)
+        number = seen.get(place, 0)
+        seen[place] = number + 1
+        side = 1 if number % 2 else -1
+        offsets[i] = side * min((number + 1) // 2 * 2.6, ROW_HEIGHT / 2 - 3)
+    return offsets
+
+
+def dependence_charts(sample: DriverSample) -> list[Chart]:
+    """Draw, for the strongest features, the mean contribution over the feature's value."""
+    charts = []
+    for feature in sample.order[:MOST_DEPENDENCE]:
+        name = sample.names[feature]
+        value = sample.values[:, feature].astype(np.float64)
+        weight = sample.contributions[:, feature]
+        known = np.isfinite(value)
+        if np.unique(value[known]).size < 2:
+            continue
+        charts.append(_dependence(sample.phrases[name], value[known], weight[known]))
+    return charts
+
+
+def _dependence(words: str, value: NDArray[Any], weight: NDArray[np.float64]) -> Chart:
+    edges = np.unique(np.quantile(value, np.linspace(0.0, 1.0, 13)))
+    place = np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2)
+    x, mean, low, high = ([] for _ in range(4))
+    for part in range(len(edges) - 1):
+        here = place == part
+        if here.any():
+            x.append(float(value[here].mean()))
+            mean.append(float(weight[here].mean()))
+            low.append(float(np.quantile(weight[here], 0.1)))
+            high.append(float(np.quantile(weight[here], 0.9)))
+    across = nice_ticks(x[0], x[-1], most=4)
+    up = nice_ticks(min(low), max(high), most=4)
+    return line_chart(
+        words,
+        says=f"From {decimal(mean[0], 2)} at the low end to {decimal(mean[-1], 2)} at the high end.",
+        lines=[Line(name="mean", style="s1", x=x, y=mean, low=low, high=high, dots=True)],
+        axes=Axes(
+            x=(min(across[0], x[0]), max(across[-1], x[-1])),
+            y=(up[0], up[-1]),
+            y_name="adds to log-odds",
+            x_ticks=[(t, short(t)) for t in across],
+            height=230,
+        ),
+        columns=["value", "mean", "from (10 %)", "to (90 %)"],
+        rows=[[decimal(v, 2) for v in row] for row in zip(x, mean, low, high, strict=True)],
+    )

@@ -1,0 +1,271 @@
+"""How good the model is: its metrics beside the baselines, and the charts of one test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.evaluation.predictive import decile_table, lift_table, reliability_table
+from churnkit.evaluation.profit import CAMPAIGN_2013, best_share_to_contact, profit_curve
+from churnkit.reporting.charts import Axes, Bars, Chart, Line, bar_chart, line_chart
+from churnkit.reporting.numbers import amount, count, decimal, nice_ticks, percent, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["METRICS", "TestOutcome", "level_rows", "metric_table", "quality_charts"]
+
+METRICS: tuple[tuple[str, str, str, bool | None], ...] = (
+    ("churn.auc", "Churn: AUC", "how often a customer who left was ranked above one who stayed", True),
+    ("churn.average_precision", "Churn: average precision", "how pure the top of the list is", True),
+    ("churn.top_decile_lift", "Churn: lift in the top tenth", "times more churn than at random", True),
+    ("churn.empc", "Churn: EMPC", "most profit of a retention campaign, per customer", True),
+    ("churn.log_loss", "Churn: log loss", "penalty on wrong probabilities", False),
+    ("churn.brier", "Churn: Brier score", "mean squared error of probabilities", False),
+    ("churn.ece", "Churn: calibration error", "distance of probabilities from what happened", False),
+    ("spend.gini_normalized", "Spend: normalized Gini", "ranking of spenders; 1 is perfect", True),
+    ("spend.spearman", "Spend: Spearman", "rank correlation with what was spent", True),
+    ("spend.top_decile_capture", "Spend: in the top tenth", "share of all spend by those expected to spend most", True),
+    ("spend.decile_mape", "Spend: error of tenths", "mean absolute error of tenths, as a share", False),
+    ("spend.total_bias", "Spend: bias of the total", "predicted over actual, less 1", None),
+    ("spend.mae", "Spend: mean absolute error", "per customer, in currency", False),
+    ("spend.rmse", "Spend: root mean squared error", "per customer, in currency", False),
+    ("spend.interval_coverage", "Spend: interval coverage", "share of customers within their interval", None),
+)  # fmt: skip
+"""Name, heading, meaning, and whether more is better (None: neither)."""
+
+LEVEL_TOLERANCE = 0.10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TestOutcome:
+    """What the model said at a test cutoff and what then happened, arrays of shape (n,)."""
+
+    __test__ = False
+
+    cutoff: str
+    churned: NDArray[np.bool_]
+    churn_probability: Floats
+    future_spend: Floats
+    expected_spend: Floats
+
+
+def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
+    """Return every metric of the model and each baseline as text, the best of each marked.
+
+    Parameters
+    ----------
+    means : mapping of str to mapping
+        Model name → metric name → value or None, as :meth:`Backtest.mean` gives them.
+    """
+    rows = []
+    for name, heading, meaning, more in METRICS:
+        values = {model: metrics.get(name) for model, metrics in means.items()}
+        known = {model: v for model, v in values.items() if v is not None}
+        if not known:
+            continue
+        best = None
+        if name == "spend.total_bias":
+            best = min(known, key=lambda m: abs(known[m]))
+        elif more is not None:
+            best = (max if more else min)(known, key=lambda m: known[m])
+        direction = {True: "more is better", False: "less is better", None: ""}[more]
+        if name == "spend.total_bias":
+            direction = "nearer to 0 is better"
+        cells = [
+            {"text": _metric_text(name, value), "best": model == best}
+            for model, value in values.items()
+        ]
+        rows.append({"name": heading, "meaning": meaning, "direction": direction, "cells": cells})
+    return {"models": list(means), "rows": rows}
+
+
+def _metric_text(name: str, value: float | None) -> str:
+    if name in {"spend.mae", "spend.rmse"}:
+        return amount(value)
+    if name == "spend.total_bias" and value is not None:
+        return ("+" if value > 0 else "") + percent(value, 1)
+    if name in {"spend.interval_coverage", "spend.decile_mape", "spend.top_decile_capture"}:
+        return percent(value, 1)
+    return decimal(value, 2 if name in {"churn.empc", "churn.top_decile_lift"} else 3)
+
+
+def level_rows(tests: Sequence[TestOutcome]) -> list[dict[str, Any]]:
+    """Return what was predicted in total beside what happened, and whether it is 10 % off."""
+    rows = []
+    for test in tests:
+        pairs = [
+            (
+                "customers lost",
+                float(test.churn_probability.sum()),
+                float(test.churned.sum()),
+                count,
+            ),
+            ("spend", float(test.expected_spend.sum()), float(test.future_spend.sum()), amount),
+        ]
+        for what, predicted, actual, written in pairs:
+            off = predicted / actual - 1.0 if actual > 0 else None
+            rows.append(
+                {
+                    "cutoff": test.cutoff,
+                    "what": what,
+                    "predicted": written(predicted),
+                    "actual": written(actual),
+                    "off": "–" if off is None else ("+" if off > 0 else "") + percent(off, 1),
+                    "warn": off is None or abs(off) > LEVEL_TOLERANCE,
+                }
+            )
+    return rows
+
+
+def quality_charts(test: TestOutcome) -> list[Chart]:
+    """Return ROC, lift, reliability, spend by tenths and profit of one test.
+
+    Charts of churn are left out where everybody churned or nobody did.
+    """
+    charts = []
+    if test.churned.any() and not test.churned.all():
+        charts = [_roc(test), _lift(test), _reliability(test)]
+    charts.append(_deciles(test))
+    if len(charts) > 1:
+        charts.append(_profit(test))
+    return charts
+
+
+def _shares(ticks: Sequence[float]) -> list[tuple[float, str]]:
+    return [(t, percent(t)) for t in ticks]
+
+
+SQUARE = Axes(
+    x=(0.0, 1.0), y=(0.0, 1.0), y_format=percent, x_ticks=_shares([0.0, 0.25, 0.5, 0.75, 1.0])
+)
+
+
+def _square(x_name: str, y_name: str) -> Axes:
+    from dataclasses import replace
+
+    return replace(SQUARE, x_name=x_name, y_name=y_name)
+
+
+def _roc(test: TestOutcome) -> Chart:
+    table = lift_table(test.churned, test.churn_probability, bins=min(100, test.churned.size))
+    caught = np.append(0.0, np.cumsum(table["churners"])) / test.churned.sum()
+    others = np.cumsum(table["customers"] - table["churners"]) / (~test.churned).sum()
+    false = np.append(0.0, others)
+    at = int(np.searchsorted(np.append(0.0, table["share_of_customers"]), 0.3))
+    return line_chart(
+        "Finding those who leave (ROC)",
+        says=f"The riskiest 30 % hold {percent(float(caught[at]))} of all who left and"
+        f" {percent(float(false[at]))} of those who stayed.",
+        lines=[
+            Line(name="model", style="s1", x=false, y=caught),
+            Line(name="at random", style="s0", x=[0, 1], y=[0, 1]),
+        ],
+        axes=_square("share of those who stayed", "share of those who left"),
+        columns=["riskiest customers", "of those who left", "of those who stayed"],
+        rows=[
+            [
+                percent(i / (len(caught) - 1)),
+                percent(float(caught[i]), 1),
+                percent(float(false[i]), 1),
+            ]
+            for i in range(0, len(caught), max(len(caught) // 10, 1))
+        ],
+    )
+
+
+def _lift(test: TestOutcome) -> Chart:
+    table = lift_table(test.churned, test.churn_probability)
+    return bar_chart(
+        "Lift by tenth of the list",
+        says=f"In the riskiest tenth, {percent(float(table['churn_rate'][0]))} left:"
+        f" {decimal(float(table['lift'][0]), 2)} times the average of"
+        f" {percent(float(test.churned.mean()))}.",
+        places=[str(i) for i in range(1, 11)],
+        bars=[Bars(name="lift", style="s1", y=table["lift"])],
+        x_name="tenth of customers, riskiest first",
+        y_name="times the average",
+        y_format=lambda v: f"{v:.2f}".rstrip("0").rstrip("."),
+        level=(1.0, "average"),
+    )
+
+
+def _reliability(test: TestOutcome) -> Chart:
+    table = reliability_table(test.churned, test.churn_probability)
+    said, happened = table["mean_probability"], table["churn_rate"]
+    worst = float(np.max(np.abs(said - happened)))
+    return line_chart(
+        "Are the probabilities right?",
+        says="On the diagonal, as many leave as was said; the largest gap is"
+        f" {decimal(100 * worst, 0)} points.",
+        lines=[
+            Line(name="perfect", style="s0", x=[0, 1], y=[0, 1]),
+            Line(
+                name="tenths of customers, 95 % interval",
+                style="s1",
+                x=said,
+                y=happened,
+                low=table["churn_rate_low"],
+                high=table["churn_rate_high"],
+                dots=True,
+            ),
+        ],
+        axes=_square("probability said", "share that left"),
+        columns=["said", "left", "from", "to"],
+        rows=[
+            [percent(float(v), 1) for v in row]
+            for row in zip(
+                said, happened, table["churn_rate_low"], table["churn_rate_high"], strict=True
+            )
+        ],
+    )
+
+
+def _deciles(test: TestOutcome) -> Chart:
+    table = decile_table(test.future_spend, test.expected_spend)
+    total = float(test.future_spend.sum())
+    share = float(table["future_spend"][0]) / total if total > 0 else None
+    return bar_chart(
+        "Spend by tenth of the list",
+        says=f"The tenth expected to spend most brought {percent(share)} of all spend.",
+        places=[str(i) for i in range(1, 11)],
+        bars=[
+            Bars(name="expected", style="s0", y=table["expected_spend"]),
+            Bars(name="actual", style="s1", y=table["future_spend"]),
+        ],
+        x_name="tenth of customers, highest expected first",
+    )
+
+
+def _profit(test: TestOutcome) -> Chart:
+    curve = profit_curve(test.churned, test.churn_probability)
+    best = best_share_to_contact(test.churned, test.churn_probability)
+    campaign = CAMPAIGN_2013
+    ticks = nice_ticks(float(curve["profit"].min()), float(curve["profit"].max()))
+    return line_chart(
+        "Profit of a campaign by how many it contacts",
+        says=f"Best here: contact {percent(best.share)}. Assumes a customer kept is worth"
+        f" {campaign.lifetime_value:g}, an incentive costs {campaign.incentive_cost:g}, a contact"
+        f" {campaign.contact_cost:g}, and {percent(campaign.mean_save_rate)} of churners can be saved"
+        " (Verbraken et al., 2013).",
+        lines=[Line(name="profit", style="s1", x=curve["share"], y=curve["profit"])],
+        axes=Axes(
+            x=(0.0, 1.0),
+            y=(ticks[0], ticks[-1]),
+            x_name="share of customers contacted",
+            y_name="per customer",
+            x_ticks=SQUARE.x_ticks,
+            y_format=short,
+        ),
+        columns=["contacted", "profit per customer"],
+        rows=[
+            [percent(float(curve["share"][i])), decimal(float(curve["profit"][i]), 2)]
+            for i in range(0, 101, 10)
+        ],
+    )
