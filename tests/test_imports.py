@@ -25,7 +25,6 @@ HEAVY = {
     "plotly",
     "polars",
     "pyarrow",
-    "pydantic",
     "pyspark",
     "scipy",
     "shap",

@@ -57,7 +57,11 @@ MOST_DRIVERS = 20
 def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
     """Return a table without frames; columns named in ``right`` hold numbers and never wrap."""
     table = Table(
-        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1)
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     for column in columns:
         number = column in right
