@@ -27,7 +27,7 @@ from churnkit.formulas import (
 from churnkit.retention.funnels import abandoned_carts
 from churnkit.retention.order_counts import with_segments
 from churnkit.retention.order_metrics import TOP_DECILE, top_part, total
-from churnkit.retention.scope import by_segment, with_interval
+from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,10 +213,7 @@ def event_metrics(days: nw.LazyFrame[Any], *, scope: Scope) -> list[ReportRow]:
             .group_by("customer_id")
             .agg(nw.col("actions", "late").sum().cast(nw.Int64))
         )
-        table = scope.engine.collect(
-            with_segments(users, scope.segments).select("segment", "actions", "late")
-        )
-        for segment, arrays in by_segment(table, "actions", "late").items():
+        for segment, arrays in scope.arrays(users, "actions", "late").items():
             found[position, segment] = arrays
     rows: list[ReportRow] = []
     for cell in scope.cells(found):

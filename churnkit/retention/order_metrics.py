@@ -19,8 +19,8 @@ from churnkit.formulas import (
 )
 from churnkit.retention.daily import daily_customers
 from churnkit.retention.lifetime import MARGIN_METRICS, lifetime_values
-from churnkit.retention.order_counts import OrderCounts, count_orders, with_segments
-from churnkit.retention.scope import by_segment, with_interval
+from churnkit.retention.order_counts import OrderCounts, count_orders
+from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,10 +95,9 @@ def order_metrics(
         )
     rows = []
     for position in scope.positions:
-        spent = with_segments(buckets.filter(nw.col("period") == position), scope.segments)
         has_order = nw.when(nw.col("first_us").is_null()).then(nw.lit(0)).otherwise(nw.lit(1))
-        table = scope.engine.collect(spent.select("segment", "revenue", "orders", buyer=has_order))
-        arrays = by_segment(table, "revenue", "orders", "buyer")
+        spent = buckets.filter(nw.col("period") == position).with_columns(buyer=has_order)
+        arrays = scope.arrays(spent, "revenue", "orders", "buyer")
         for cell in (cell for cell in counts if cell[0] == position):
             values = [
                 *customer_metrics_of(counts[cell], days=days.get(cell, []), scope=scope),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from churnkit.errors import UnknownNameError
 from churnkit.formulas import MetricValue
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class RetentionReport:
 
         Raises
         ------
-        KeyError
+        UnknownNameError
             If the report has no row of the metric; the message gives the reason.
         """
         found = [
@@ -107,7 +108,7 @@ class RetentionReport:
             msg = (
                 f"report: no {metric!r} for segment {segment!r}; {'; '.join(reasons) or 'unknown'}"
             )
-            raise KeyError(msg)
+            raise UnknownNameError(msg)
         return found
 
     def to_pandas(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.formulas import SMALL_N, MetricValue, quotient
+from churnkit.retention.order_counts import with_segments
 from churnkit.retention.report import ALL, ReportRow
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from churnkit.retention.periods import Period, Periods
     from churnkit.retention.resampling import Resampling
 
-__all__ = ["Scope", "by_segment", "no_value", "with_interval"]
+__all__ = ["Scope", "no_value", "with_interval"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +73,25 @@ class Scope:
         """Return a row of the report."""
         return ReportRow(metric=metric, source=source, period=self.period(cell[0]), segment=cell[1])
 
+    def arrays(
+        self, frame: nw.LazyFrame[Any], *columns: str
+    ) -> dict[str, list[NDArray[np.float64]]]:
+        """Return columns of a frame with ``customer_id`` as float arrays, by segment."""
+        if self.segments is None:
+            table = self.engine.collect(frame.select(*columns))
+            return {ALL: [_floats(table[name]) for name in columns]}
+        table = self.engine.collect(with_segments(frame, self.segments).select("segment", *columns))
+        encoded = table["segment"].combine_chunks().dictionary_encode()
+        code = np.asarray(encoded.indices)
+        arrays = [_floats(table[name]) for name in columns]
+        return {
+            name: [array[code == position] for array in arrays]
+            for position, name in enumerate(encoded.dictionary.to_pylist())
+        }
 
-def by_segment(table: pa.Table, *columns: str) -> dict[str, list[NDArray[np.float64]]]:
-    """Return columns as float arrays, by the table's ``segment``."""
-    encoded = table["segment"].combine_chunks().dictionary_encode()
-    arrays = [table[name].to_numpy().astype(np.float64) for name in columns]
-    names = encoded.dictionary.to_pylist()
-    if len(names) == 1:
-        return {names[0]: arrays}
-    code = np.asarray(encoded.indices)
-    return {
-        name: [array[code == position] for array in arrays] for position, name in enumerate(names)
-    }
+
+def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
 def with_interval(value: MetricValue, bounds: Interval | None, *, n: int) -> MetricValue:

@@ -22,9 +22,8 @@ from churnkit.retention.movements import (
     count_subscriptions,
     movement_columns,
 )
-from churnkit.retention.order_counts import with_segments
 from churnkit.retention.order_metrics import customer_metrics_of
-from churnkit.retention.scope import by_segment, with_interval
+from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,10 +74,8 @@ def subscription_metrics(
     rows, movements = [], []
     for position in scope.positions:
         names = ("start_mrr", "expansion", "contraction", "churn", "reactivation")
-        mrr = nw.col("start_mrr"), *(movement_columns()[name].alias(name) for name in names[1:])
-        here = with_segments(states.filter(nw.col("period") == position), scope.segments)
-        table = scope.engine.collect(here.select("segment", *mrr))
-        arrays = by_segment(table, *names)
+        here = states.filter(nw.col("period") == position).with_columns(**movement_columns())
+        arrays = scope.arrays(here, *names)
         for cell in (cell for cell in counts if cell[0] == position):
             values = customer_metrics_of(counts[cell], days=days.get(cell, []), scope=scope)
             if has_mrr:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.data.simulate import simulate_shop
-from churnkit.errors import DataError, ParameterError
+from churnkit.errors import DataError, ParameterError, UnknownNameError
 from churnkit.formulas import FORMULAS
 from churnkit.retention.company import COMPANY_TABLES, retention_metrics
 from churnkit.retention.definitions import Definitions
@@ -296,7 +296,9 @@ def test_a_table_that_is_not_given_makes_its_metrics_absent(report):
     assert absent["redemption_rate"] == "rewards is not given"
     assert absent["net_revenue_retention"] == "subscriptions is not given"
     assert absent["customer_lifetime_value_margin"] == "gross_margin is not given"
-    with pytest.raises(KeyError, match="no 'redemption_rate' for segment 'all'; rewards is not"):
+    with pytest.raises(
+        UnknownNameError, match="no 'redemption_rate' for segment 'all'; rewards is not"
+    ):
         found.values("redemption_rate")
 
 
