@@ -12,6 +12,7 @@ from churnkit.cli.commands import app
 from churnkit.config import reference
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.retention.reference import metrics_reference
+from churnkit.retention.sections import SECTION_COLUMNS
 from churnkit.scoring import score_schema
 
 HERE = Path(__file__).parent
@@ -77,9 +78,19 @@ def features_page() -> str:
             for feature in builder.feature_names
         ]
         lines.append("")
-    lines += ["# Columns of the score table", "", "| column | type |", "|---|---|"]
+    lines += [
+        "# Columns of the score table",
+        "",
+        f"Those from `{next(iter(SECTION_COLUMNS))}` to `{list(SECTION_COLUMNS)[-1]}` are there where"
+        " their table is configured: surveys, support_tickets, rewards, events, subscriptions.",
+        "",
+        "| column | type |",
+        "|---|---|",
+    ]
     reasons = ("reason_1", "reason_1_feature", "reason_1_contribution")
-    schema = score_schema(reason_columns=reasons, time_zone="UTC")
+    schema = score_schema(
+        reason_columns=reasons, time_zone="UTC", section_names=tuple(SECTION_COLUMNS)
+    )
     lines += [f"| `{field.name}` | {field.type} |" for field in schema]
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,13 @@ class ReadHistory:
     def reports(self) -> tuple[TableReport, ...]:
         """What was read from each table and what became of it."""
         return tuple(table.report for table in self.loaded.values())
+
+    def beside(self, others: Mapping[str, nw.LazyFrame[Any]]) -> ReadHistory:
+        """Return the same with further tables that features are made from."""
+        if not others:
+            return self
+        tables = {**self.history.tables, **others}
+        return replace(self, history=History(tables=tables, engine=self.history.engine))
 
     def customers_without_valid_rows(self) -> pa.Table:
         """Return ``customer_id`` of customers all of whose order rows were set aside.

@@ -12,6 +12,8 @@ from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError
 from churnkit.models.bundle import load_bundle
+from churnkit.pipeline.definitions import definitions_of
+from churnkit.pipeline.elsewhere import customers_without_orders
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.rejected import write_rejected
@@ -23,9 +25,10 @@ from churnkit.pipeline.session import (
     now,
     open_session,
 )
-from churnkit.pipeline.tables import OTHER_TABLES
+from churnkit.pipeline.tables import CUSTOMER_TABLES, OTHER_TABLES
 from churnkit.pipeline.training import train_in, validation_of
 from churnkit.reasons import Reasons, contributions, phrases_of
+from churnkit.retention.sections import customer_sections
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
 
 if TYPE_CHECKING:
@@ -80,7 +83,7 @@ def score(
     config = as_config(config)
     bundle = open_bundle(config, model)
     with open_session(
-        config, tables=tables, as_of=as_of, bundle=bundle, progress=progress
+        config, tables=tables, as_of=as_of, bundle=bundle, also=CUSTOMER_TABLES, progress=progress
     ) as session:
         return score_in(session, bundle, output=output)
 
@@ -90,6 +93,7 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
     config = session.config
     target = Path(output or config.scoring.output)
     manifest_path = Path(f"{target}.manifest.json")
+    zone, definitions = bundle.data["time_zone"], definitions_of(config)
     builders = make_builders(bundle.features)
     reasons = Reasons(
         phrases=phrases_of(builders), typical=bundle.typical, count=config.scoring.reasons
@@ -107,10 +111,19 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
         reason_columns=reasons.column_names,
         explain=explained,
         scored_at=now(),
+        sections=customer_sections(
+            {name: table.rows for name, table in session.others.items()},
+            as_of=session.as_of,
+            time_zone=zone,
+            definitions=definitions,
+        ),
+        segments=definitions.segments,
     )
     session.progress(f"scoring as of {session.as_of}")
-    schema = score_schema(reason_columns=request.reason_columns, time_zone=bundle.data["time_zone"])
-    without = session.read.customers_without_valid_rows()
+    schema = score_schema(
+        reason_columns=request.reason_columns, time_zone=zone, section_names=request.section_names
+    )
+    without = customers_without_orders(session, as_of_us=midnight_us(session.as_of, time_zone=zone))
     with open_sink(target, schema=schema) as sink:
         summary = score_customers(
             session.read.history,

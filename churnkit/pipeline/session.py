@@ -23,14 +23,14 @@ from churnkit.models.base import MODELS
 from churnkit.models.calibration import CALIBRATORS
 from churnkit.models.training import ModelSettings
 from churnkit.pipeline.definitions import faults_of_definitions
-from churnkit.pipeline.tables import read_others, span_of, specs_of
+from churnkit.pipeline.tables import OTHER_TABLES, read_others, span_of, specs_of
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from churnkit.data.contracts import TableReport
-    from churnkit.data.sources import LoadedTable
+    from churnkit.data.sources import LoadedTable, TableSpec
     from churnkit.data.windows import SnapshotPlan
     from churnkit.engines import Engine
     from churnkit.features.build import FeatureBuilder
@@ -261,6 +261,8 @@ def open_session(
     specs = specs_of(data, tables or {})
     if needs_orders and "orders" not in specs:
         raise ConfigError(_without_orders(config))
+    features = config.features if bundle is None else bundle.features
+    of_features = _tables_of(features, specs=specs) if "orders" in specs else frozenset()
     engine = ENGINES[config.engine.kind](
         threads=config.engine.threads,
         memory_limit=config.engine.memory_limit,
@@ -277,7 +279,10 @@ def open_session(
                 order_columns=None if bundle is None else frozenset(bundle.data["columns"]),
                 **known,
             )
-        others = read_others(specs, wanted=also, retention=config.retention, **known)
+        wanted = {*also, *of_features}
+        others = read_others(specs, wanted=wanted, retention=config.retention, **known)
+        if history is not None:
+            history = history.beside({name: others[name].rows for name in of_features})
         yield Session(
             config=config,
             engine=engine,
@@ -288,6 +293,20 @@ def open_session(
         )
     finally:
         engine.close()
+
+
+def _tables_of(
+    features: Mapping[str, Mapping[str, Any]], *, specs: Mapping[str, TableSpec]
+) -> frozenset[str]:
+    """Return the tables beside the orders that features are made from; each must be configured."""
+    needed: dict[str, str] = {}
+    for name, builder in zip(features, make_builders(features), strict=True):
+        needed |= dict.fromkeys(builder.tables, name)
+    if absent := [name for name in needed if name not in specs and name in OTHER_TABLES]:
+        needs = [f"features.{needed[name]} needs data.{name}" for name in absent]
+        msg = f"features: {'; '.join(needs)}; configure the table or leave the feature out"
+        raise ConfigError(msg)
+    return frozenset(needed) & frozenset(OTHER_TABLES)
 
 
 def _without_orders(config: Config) -> str:

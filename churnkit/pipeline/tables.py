@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from churnkit.data.sources import LoadedTable
     from churnkit.engines import Engine
 
-__all__ = ["OTHER_TABLES", "read_others", "span_of", "specs_of"]
+__all__ = ["CUSTOMER_TABLES", "OTHER_TABLES", "read_others", "span_of", "specs_of"]
 
 OTHER_TABLES = (
     "events",
@@ -33,6 +33,9 @@ OTHER_TABLES = (
     "marketing_costs",
 )
 """Tables beside the orders that can be read."""
+
+CUSTOMER_TABLES = tuple(name for name in OTHER_TABLES if name != "marketing_costs")
+"""Those that have customers in them."""
 
 DATASET = "dataset:"
 

@@ -11,6 +11,7 @@ from churnkit.errors import DataError
 from churnkit.features.build import build_features
 from churnkit.models.base import FeatureMatrix
 from churnkit.retention.customer import customer_metrics
+from churnkit.retention.sections import section_metrics
 from churnkit.scoring.predictions import Drift, predictions, raw_scores
 from churnkit.scoring.request import ScoreSummary
 from churnkit.scoring.table import Tally, score_schema
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pyarrow as pa
 
+    from churnkit.engines import Engine
     from churnkit.features.build import FeatureBuilder, History
     from churnkit.models.bundle import Bundle
+    from churnkit.retention.customer import MetricSection
     from churnkit.scoring.request import ScoreRequest
 
 __all__ = ["score_customers"]
@@ -51,7 +54,8 @@ def score_customers(
         Those of ``bundle.features``.
     request : ScoreRequest
     without_valid_rows : pyarrow.Table
-        ``customer_id`` of customers whose every row was set aside.
+        ``customer_id`` of customers who have no valid row of orders: all were set aside, or they
+        are known from other tables only.
     write : callable
         Takes Arrow tables of :func:`score_schema`; customers come in no fixed order.
 
@@ -79,7 +83,9 @@ def score_customers(
         drift.see_scores(predicted.column("churn_probability").to_numpy())
     tally = Tally(
         schema=score_schema(
-            reason_columns=request.reason_columns, time_zone=bundle.data["time_zone"]
+            reason_columns=request.reason_columns,
+            time_zone=bundle.data["time_zone"],
+            section_names=request.section_names,
         ),
         bundle=bundle,
         request=request,
@@ -90,11 +96,15 @@ def score_customers(
             history.tables["orders"],
             as_of_us=snapshot.cutoff_us,
             gross_margin=bundle.value["gross_margin"],
+            segments=request.segments,
+            sections=request.sections,
         ),
         predicted,
-        history=history,
+        engine=history.engine,
         finish=tally,
-        without_valid_rows=without_valid_rows,
+    )
+    _write_without_orders(
+        without_valid_rows, sections=request.sections, engine=history.engine, finish=tally
     )
     if not tally.rows:
         msg = f"score: no customer was seen before as_of {request.as_of}"
@@ -113,19 +123,35 @@ def _write_all(
     everybody: nw.LazyFrame[Any],
     predicted: pa.Table | None,
     *,
-    history: History,
+    engine: Engine,
     finish: Callable[[pa.Table], None],
-    without_valid_rows: pa.Table,
 ) -> None:
     """Join predictions to everybody in the engine and stream the rows to ``finish``."""
     import pyarrow as pa
 
-    engine = history.engine
     joined = everybody
     if predicted is not None:
         view = engine.select(f"SELECT * FROM {engine.add_arrow(predicted)}")
         joined = everybody.join(view, on="customer_id", how="left")
     for batch in engine.batches(joined, rows=BATCH_ROWS):
         finish(pa.Table.from_batches([batch]))
-    if without_valid_rows.num_rows:
-        finish(without_valid_rows.select(["customer_id"]))
+
+
+def _write_without_orders(
+    customers: pa.Table,
+    *,
+    sections: Sequence[MetricSection],
+    engine: Engine,
+    finish: Callable[[pa.Table], None],
+) -> None:
+    """Stream what other tables say of customers without a valid row of orders to ``finish``."""
+    import pyarrow as pa
+
+    if not customers.num_rows:
+        return
+    if not sections:
+        finish(customers.select(["customer_id"]))
+        return
+    view = engine.select(f"SELECT customer_id FROM {engine.add_arrow(customers)}")
+    for batch in engine.batches(section_metrics(view, sections=sections), rows=BATCH_ROWS):
+        finish(pa.Table.from_batches([batch]))

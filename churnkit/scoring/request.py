@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.retention.segments import DEFAULT_RULES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date, datetime
 
     from churnkit.models.base import FeatureMatrix
+    from churnkit.retention.customer import MetricSection
+    from churnkit.retention.segments import SegmentRules
 
 __all__ = ["ScoreRequest", "ScoreSummary"]
 
@@ -30,6 +34,10 @@ class ScoreRequest:
         Features of customers → reason columns (see :class:`churnkit.reasons.Reasons`).
     scored_at : datetime
         When the run began, UTC.
+    sections : tuple of MetricSection
+        Formula metrics that other tables add to the customers.
+    segments : SegmentRules
+        What makes ``rfm_segment`` of the scores.
     """
 
     as_of: date
@@ -37,6 +45,13 @@ class ScoreRequest:
     reason_columns: tuple[str, ...]
     explain: Callable[[FeatureMatrix], Mapping[str, list[Any]]]
     scored_at: datetime
+    sections: tuple[MetricSection, ...] = ()
+    segments: SegmentRules = DEFAULT_RULES
+
+    @property
+    def section_names(self) -> tuple[str, ...]:
+        """Columns of the sections, in order."""
+        return tuple(name for section in self.sections for name in section.names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.retention.customer import CUSTOMER_METRIC_COLUMNS
+from churnkit.retention.sections import SECTION_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +28,27 @@ PREDICTED = (
 )
 TOTALLED = ("expected_orders", "expected_spend", "expected_ltv", "value_at_risk")
 TIMES = {"first_order_us": "first_order_at", "last_order_us": "last_order_at"}
-COUNTS = frozenset({"orders", "r_score", "f_score", "m_score"})
-TEXTS = frozenset({"rfm_segment"})
+KINDS = {
+    **SECTION_COLUMNS,
+    **dict.fromkeys(("orders", "r_score", "f_score", "m_score"), "count"),
+    "rfm_segment": "text",
+}
 
 
-def score_schema(*, reason_columns: Sequence[str], time_zone: str) -> pa.Schema:
-    """Return the columns and types of the score table, in order."""
+def score_schema(
+    *, reason_columns: Sequence[str], time_zone: str, section_names: Sequence[str] = ()
+) -> pa.Schema:
+    """Return the columns and types of the score table, in order.
+
+    Parameters
+    ----------
+    reason_columns : sequence of str
+        See :class:`churnkit.scoring.ScoreRequest`.
+    time_zone : str
+        Business zone, of times.
+    section_names : sequence of str
+        Of :data:`churnkit.retention.sections.SECTION_COLUMNS`, those whose tables there are.
+    """
     import pyarrow as pa
 
     moment = pa.timestamp("us", tz=time_zone)
@@ -52,7 +68,8 @@ def score_schema(*, reason_columns: Sequence[str], time_zone: str) -> pa.Schema:
         for name in reason_columns
     ]
     fields += [
-        (TIMES.get(name, name), _metric_type(name, moment)) for name in CUSTOMER_METRIC_COLUMNS[1:]
+        (TIMES.get(name, name), _metric_type(name, moment))
+        for name in (*CUSTOMER_METRIC_COLUMNS[1:], *section_names)
     ]
     fields += [
         ("model_name", pa.string()),
@@ -69,9 +86,8 @@ def _metric_type(name: str, moment: pa.DataType) -> pa.DataType:
         return moment
     if name == "is_repeat_customer":
         return pa.bool_()
-    if name in TEXTS:
-        return pa.string()
-    return pa.int64() if name in COUNTS else pa.float64()
+    kinds = {"text": pa.string(), "count": pa.int64()}
+    return kinds.get(KINDS.get(name, "number"), pa.float64())
 
 
 @dataclass(kw_only=True, eq=False)
