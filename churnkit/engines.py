@@ -29,8 +29,8 @@ __all__ = ["ENGINES", "ENGINE_SAYS", "DuckDBEngine", "Engine", "quoted"]
 ENGINE_SAYS = "engine: "
 NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMAL\(")
 
-# What follows the seconds or minutes of a text time when it knows its zone.
-AWARE = r":\d{2}(\.\d+)?\s*[A-Za-z+-]"
+# A text time knows its zone when a letter or a sign follows the time of day.
+AWARE = r":[^A-Za-z+-]*[A-Za-z+-]"
 # A day with four digits of year, perhaps a time, perhaps an offset. DuckDB would read 1/2/24 as a day
 # of the year 1, and the zone "BST" as Bangladesh.
 ISO_TIME = (
