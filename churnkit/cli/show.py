@@ -161,6 +161,8 @@ def backtest(console: Console, result: Backtest) -> None:
         "More is better for AUC, lift, Gini and Spearman; nearer to 0 for the rest."
         + (" Best in bold." if console.out.is_terminal else "")
     )
+    if (sentence := result.hindsight()) is not None:
+        console.say(sentence)
 
 
 def _best(means: Mapping[str, Mapping[str, float | None]], metric: str, more: bool | None) -> str:

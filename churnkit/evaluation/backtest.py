@@ -126,6 +126,32 @@ class Backtest:
             name: mean_metrics([s.models.get(name, {}) for s in self.snapshots]) for name in names
         }
 
+    def hindsight(self) -> str | None:
+        """Say by how much the formula and the model missed what was then spent in total.
+
+        Returns
+        -------
+        str or None
+            A sentence of the mean ``spend.total_bias``; None where one of both has none.
+
+        Examples
+        --------
+        >>> missed = {"formula": {"spend.total_bias": 1.37}, "model": {"spend.total_bias": -0.02}}
+        >>> at = SnapshotResult(cutoff="2011-09-11", horizon_days=90, customers=5000,
+        ...                     train_rows=20000, models=missed)
+        >>> Backtest(name="shop", snapshots=(at,)).hindsight()
+        'The formula overshoots actual spend by 137 %, the model undershoots it by 2 %.'
+        """
+        means = self.mean()
+        formula, model = (means.get(n, {}).get("spend.total_bias") for n in ("formula", "model"))
+        if formula is None or model is None:
+            return None
+        first, second = (
+            f"{'under' if bias < 0 else 'over'}shoots {{}} by {abs(bias):.0%}".replace("%", " %")
+            for bias in (formula, model)
+        )
+        return f"The formula {first.format('actual spend')}, the model {second.format('it')}."
+
     def to_pandas(self) -> Any:
         """Return one row per cutoff and model, one column per metric."""
         import pandas as pd
