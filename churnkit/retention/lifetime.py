@@ -12,6 +12,7 @@ from churnkit.formulas import (
     discounted_lifetime_value,
     retention_lift,
 )
+from churnkit.retention.order_counts import YEAR_DAYS
 from churnkit.retention.scope import no_value
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def lifetime_values(counts: OrderCounts, *, days: int, scope: Scope) -> list[Met
         Length of the period.
     scope : Scope
         Definitions and gross margin.
+
+    Notes
+    -----
+    Purchases per customer and year are those of the 365 days that end with the period, or of the
+    period if it is longer. Those of a month times twelve would be far too many: whoever buys in a
+    month at all has at least one purchase in it.
     """
     variant = scope.definitions.lifespan
     names = ["customer_lifetime_value"]
@@ -55,7 +62,7 @@ def lifetime_values(counts: OrderCounts, *, days: int, scope: Scope) -> list[Met
         return found + _with_margin(counts, days=days, scope=scope)
     given: dict[str, Any] = {
         "average_order_value": counts.revenue / counts.orders,
-        "purchases_per_year": counts.orders / counts.buyers * DAYS_PER_YEAR / days,
+        "purchases_per_year": _purchases_per_year(counts, days=days),
         "lifespan_years": counts.lifespan_us / counts.customers_ever / US_PER_YEAR,
         "yearly_churn_probability": yearly_probability(lost or 0.0, days=days),
         "variant": variant,
@@ -65,6 +72,12 @@ def lifetime_values(counts: OrderCounts, *, days: int, scope: Scope) -> list[Met
     if scope.gross_margin is not None:
         found.append(customer_lifetime_value_margin(gross_margin=scope.gross_margin, **given))
     return found + _with_margin(counts, days=days, scope=scope)
+
+
+def _purchases_per_year(counts: OrderCounts, *, days: int) -> float:
+    if days < YEAR_DAYS:
+        return counts.year_orders / counts.year_buyers
+    return counts.orders / counts.buyers * DAYS_PER_YEAR / days
 
 
 def _with_margin(counts: OrderCounts, *, days: int, scope: Scope) -> list[MetricValue]:

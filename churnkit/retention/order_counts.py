@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNKNOWN",
+    "YEAR_DAYS",
     "CustomerCounts",
     "OrderCounts",
     "count_orders",
     "order_buckets",
     "with_segments",
 ]
+
+YEAR_DAYS = 365
+KIND = ("segment", "period", "follow", "reach", "year_reach", "has_order", "is_new", "was_active")
 
 UNKNOWN = "unknown"
 """Segment of customers of whom the attribute is not known."""
@@ -96,6 +100,8 @@ class OrderCounts(CustomerCounts):
         Customers with an order before the end.
     lifespan_us : float
         Sum over them of last - first order, microseconds.
+    year_buyers, year_orders : int
+        Customers and orders of the 365 business days before the end.
     """
 
     buyers: int = 0
@@ -104,7 +110,9 @@ class OrderCounts(CustomerCounts):
     orders: int = 0
     revenue: float = 0.0
     customers_ever: int = 0
-    lifespan_us: float = field(default=0.0)
+    lifespan_us: float = 0.0
+    year_buyers: int = 0
+    year_orders: int = 0
 
 
 def order_buckets(
@@ -129,7 +137,8 @@ def order_buckets(
         period; ``prior_us``, the order day before the first, null if there is none; ``follow``,
         the position of the period of the next order, the number of periods if there is none;
         ``reach``, the last boundary at which the last order keeps the customer active, if no
-        other followed; ``prior_reach``, the same of ``prior_us``.
+        other followed; ``prior_reach``, the same of ``prior_us``; ``year_reach``, the last
+        boundary less than 365 days after the last order.
     """
     is_day = nw.col("is_order_day") == 1
     at_day = nw.when(is_day).then(nw.col("ts_us"))
@@ -163,6 +172,7 @@ def order_buckets(
         .with_columns(
             reach=steps_reached(last, expiry) - 1,
             prior_reach=steps_reached(nw.col("prior_us"), expiry) - 1,
+            year_reach=steps_reached(last, periods.days_before_us(YEAR_DAYS)) - 1,
         )
         .drop("previous_us", "next_us")
     )
@@ -227,7 +237,7 @@ def count_orders(
             # In seconds: sums over millions of customers stay within 64 bits.
             gained=(nw.col("last_us") - start_us) / 1e6,
         )
-        .group_by("segment", "period", "follow", "reach", "has_order", "is_new", "was_active")
+        .group_by(*KIND)
         .agg(
             customers=nw.len().cast(nw.Int64),
             orders=nw.col("orders").sum().cast(nw.Int64),
@@ -262,6 +272,7 @@ def _add(counts: OrderCounts, row: dict[str, Any], position: int) -> None:
     at_end = reach > position and row["follow"] > position
     counts.start += n * at_start
     counts.end += n * at_end
+    counts.year_buyers += n * (row["year_reach"] > position and row["follow"] > position)
     if here:
         counts.buyers += n
         counts.repeat += row["repeat"]

@@ -19,8 +19,9 @@ from churnkit.formulas import (
 )
 from churnkit.retention.daily import daily_customers
 from churnkit.retention.lifetime import MARGIN_METRICS, lifetime_values
-from churnkit.retention.order_counts import OrderCounts, count_orders
+from churnkit.retention.order_counts import YEAR_DAYS, OrderCounts, count_orders
 from churnkit.retention.scope import with_interval
+from churnkit.retention.year_orders import count_year_orders
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +70,8 @@ def order_metrics(
     buckets : narwhals.LazyFrame
         See :func:`churnkit.retention.order_counts.order_buckets`.
     orders : narwhals.LazyFrame
-        The order table; read again only for the churn rate ``mean_of_daily``.
+        The order table; read again for the purchases of a year where a period is shorter, and for
+        the churn rate ``mean_of_daily``.
     scope : Scope
         Cells and definitions.
 
@@ -84,6 +86,12 @@ def order_metrics(
         buckets, positions=scope.positions, segments=scope.segments, engine=scope.engine
     )
     counts = {cell: found.get(cell, OrderCounts()) for cell in scope.cells(found)}
+    if any(scope.period(position).days < YEAR_DAYS for position in scope.positions):
+        of_year = count_year_orders(
+            orders, periods=scope.periods, segments=scope.segments, engine=scope.engine
+        )
+        for cell, each in counts.items():
+            each.year_orders = of_year.get(cell, 0)
     days: dict[Cell, list[int]] = {}
     if scope.definitions.churn == "mean_of_daily":
         days = daily_customers(

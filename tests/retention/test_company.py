@@ -188,6 +188,29 @@ def test_lifetime_value_is_its_factors(shop, report):
     assert found.values("customer_lifetime_value_margin") == [pytest.approx(expected / 2, rel=1e-6)]
 
 
+def test_purchases_of_a_short_period_are_those_of_a_year(shop, report):
+    """A month's lifetime value rests on the orders of the 365 days that end with it, per buyer."""
+    days = days_of(shop.to_pandas()["orders"])
+
+    found = report(["orders"], every="month", start=date(2024, 1, 1), end=date(2024, 4, 1))
+    quarter = report(["orders"], every="quarter", start=date(2024, 1, 1), end=date(2024, 4, 1))
+
+    for position, end in enumerate(pd.to_datetime(["2024-02-01", "2024-03-01", "2024-04-01"])):
+        known = days[days["day"] < end]
+        year = known[known["day"] >= end - pd.Timedelta(days=365)]
+        span = known.groupby("customer")["day"].agg(lambda d: d.max() - d.min()).mean()
+        purchases = len(year) / year["customer"].nunique()
+        aov = found.values("average_order_value")[position]
+        # Days instead of instants: the mean span is off by minutes.
+        assert found.values("customer_lifetime_value")[position] == pytest.approx(
+            aov * purchases * (span / pd.Timedelta(days=365.25)), rel=2e-3
+        )
+    # The same end: the same purchases and lifespan, only the order value is of another period.
+    march = found.values("customer_lifetime_value")[2] / found.values("average_order_value")[2]
+    spring = quarter.values("customer_lifetime_value")[0] / quarter.values("average_order_value")[0]
+    assert march == pytest.approx(spring, rel=1e-12)
+
+
 def test_a_lift_of_retention_is_that_of_the_discounted_value(report):
     """Five points more retention raise m (1 + d) / (1 + d - r) by what the row says."""
     chosen = Definitions(yearly_discount_rate=0.1, discounted="first_margin_counted")
