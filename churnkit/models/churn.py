@@ -40,6 +40,7 @@ __all__ = [
 ROUNDS = 60
 WEIGHTS = tuple(step / 10 for step in range(11))
 WITHOUT_VALIDATION = 0.5
+FARTHEST = 15.0  # nobody's churn is certain: three in ten million
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +67,8 @@ class ChurnModel:
 
     def blend(self, log_odds: Floats, *, forecast: PurchaseForecast | None) -> Floats:
         """Return calibrated log-odds of learner and purchase model, before the level is set."""
-        return self.calibrator.log_odds(_blend(log_odds, forecast, weight=self.weight))
+        calibrated = self.calibrator.log_odds(_blend(log_odds, forecast, weight=self.weight))
+        return np.clip(calibrated, -FARTHEST, FARTHEST)
 
 
 def _blend(log_odds: Floats, forecast: PurchaseForecast | None, *, weight: float) -> Floats:

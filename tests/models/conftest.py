@@ -22,7 +22,7 @@ def simulate(*, customers, days, seed, season=0.0):
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(customers):
-        joined = rng.integers(0, days // 2)
+        joined = rng.integers(0, days // 4)
         end = joined + rng.exponential(400.0)
         gap = rng.gamma(2.0, 20.0)
         size = rng.lognormal(3.5, 0.6)
@@ -81,7 +81,7 @@ def labelled(rows, *, cutoff_day, horizon_days=60):
     )
 
 
-def history(*, customers=1_500, seed=1, season=0.0, test_day=720, horizon_days=60):
+def history(*, customers=1_000, seed=1, season=0.0, test_day=720, horizon_days=60):
     """Return training snapshots, oldest first, and the test snapshot after them."""
     rows = simulate(customers=customers, days=test_day + horizon_days, seed=seed, season=season)
     newest = test_day - horizon_days

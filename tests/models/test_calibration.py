@@ -1,0 +1,105 @@
+"""Calibrators: monotone, equal to their definitions, chosen only where they help."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from churnkit.errors import ParameterError, UnknownNameError
+from churnkit.models.calibration import (
+    CALIBRATORS,
+    choose_calibrator,
+    level_shift,
+    load_calibrator,
+    log_loss_of,
+    logit,
+    sigmoid,
+)
+
+
+def outcomes(*, slope, customers=4_000, seed=2):
+    """Return log-odds and what happened where the true log-odds are ``slope`` times as large."""
+    rng = np.random.default_rng(seed)
+    log_odds = rng.normal(0.5, 1.5, customers)
+    return log_odds, rng.random(customers) < sigmoid(slope * log_odds)
+
+
+@pytest.mark.parametrize("name", CALIBRATORS.names())
+def test_every_calibrator_is_monotone_and_survives_json(name):
+    """No customer is moved past another, and the loaded map is the same."""
+    fitted = CALIBRATORS[name].fit(*outcomes(slope=0.5))
+    grid = np.linspace(-8, 8, 200)
+
+    loaded = load_calibrator(json.loads(json.dumps(fitted.to_dict())))
+
+    assert np.all(np.diff(fitted.log_odds(grid)) >= -1e-12)
+    np.testing.assert_array_equal(loaded.log_odds(grid), fitted.log_odds(grid))
+
+
+def test_beta_calibration_is_a_logistic_regression():
+    """With both slopes free it is the unpenalised regression on ln p and −ln(1 − p)."""
+    log_odds, churned = outcomes(slope=0.6)
+    p = sigmoid(log_odds)
+    design = np.column_stack([np.log(p), -np.log1p(-p)])
+    oracle = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1_000).fit(design, churned)
+
+    fitted = CALIBRATORS["beta"].fit(log_odds, churned)
+
+    assert (fitted.a, fitted.b) == pytest.approx(tuple(oracle.coef_[0]), abs=2e-3)
+    assert fitted.c == pytest.approx(oracle.intercept_[0], abs=2e-3)
+
+
+def test_overconfident_log_odds_are_calibrated():
+    """Where the truth is half as sure, the choice lowers log loss on new customers."""
+    chosen, losses = choose_calibrator("auto", seed=1, **named(outcomes(slope=0.4)))
+
+    log_odds, churned = outcomes(slope=0.4, seed=9)
+    assert chosen.kind != "none"
+    assert losses[chosen.kind] < losses["none"]
+    assert log_loss_of(chosen.log_odds(log_odds), churned) < log_loss_of(log_odds, churned)
+
+
+def test_good_log_odds_are_left_alone():
+    """Where nothing is to be gained, nothing is done."""
+    chosen, _ = choose_calibrator("auto", seed=1, **named(outcomes(slope=1.0)))
+
+    assert chosen.kind == "none"
+
+
+@pytest.mark.parametrize("churned", [np.zeros(10, dtype=bool), np.ones(10, dtype=bool)])
+def test_one_outcome_calibrates_nothing(churned):
+    """If all churned or none did, there is nothing to learn."""
+    chosen, losses = choose_calibrator("auto", log_odds=np.zeros(10), churned=churned, seed=1)
+
+    assert (chosen.kind, losses) == ("none", {})
+
+
+def test_a_wanted_calibrator_is_fitted_whatever_it_brings():
+    """A name is an order, not a suggestion; an unknown one is refused."""
+    chosen, _ = choose_calibrator("isotonic", seed=1, **named(outcomes(slope=1.0)))
+
+    assert chosen.kind == "isotonic"
+    with pytest.raises(UnknownNameError, match="unknown calibration 'plat'"):
+        choose_calibrator("plat", seed=1, **named(outcomes(slope=1.0)))
+
+
+def test_log_odds_and_probabilities_are_inverse_without_overflow():
+    """Extreme log-odds give 0 and 1, and probabilities of 0 and 1 finite log-odds."""
+    assert sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
+    assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
+    np.testing.assert_allclose(sigmoid(logit(np.array([0.2, 0.9]))), [0.2, 0.9])
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.0, -0.1])
+def test_an_impossible_level_is_refused(mean):
+    """A mean probability lies strictly between 0 and 1."""
+    with pytest.raises(ParameterError, match="target_mean must lie strictly between 0 and 1"):
+        level_shift(np.zeros(3), target_mean=mean)
+
+
+def named(sample):
+    """Return a sample as keyword arguments."""
+    return {"log_odds": sample[0], "churned": sample[1]}
