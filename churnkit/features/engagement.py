@@ -71,7 +71,8 @@ class Engagement:
     -----
     Counts of customers without an event are 0. Null: windows that begin before the first event of
     the whole history or before the observation interval, and changes whose earlier window does;
-    days since what never happened; shares of nothing; best hour, day and channel without an answer.
+    days since what never happened; the gap and the overdue ratio with fewer than two active days;
+    shares of nothing; best hour, day and channel without an answer.
     A session without ``session_id`` in the source is a business day; events whose id is empty are
     in none. A share of openings is 1 at most. Best times are counts of answers and not corrected for
     the hours at which messages were sent.
@@ -138,7 +139,15 @@ class Engagement:
             said[f"active_days_decayed_{h}d"] = Phrase(
                 text=f"{{value}} active days, counting half after {h} days", decimals=1
             )
-        said["days_since_active"] = Phrase(text="not active for {value} days")
+        said |= {
+            "days_since_active": Phrase(text="not active for {value} days"),
+            "active_gap_days_mean": Phrase(
+                text="{value} days between active days on average", decimals=1
+            ),
+            "active_overdue_ratio": Phrase(
+                text="not active for {value} times the usual time between active days", decimals=1
+            ),
+        }
         said["power_user_rank"] = Phrase(
             text=f"more active days in the last {min(self.windows_days)} days than {{value}}"
             " of the active customers",
@@ -206,8 +215,14 @@ class Engagement:
         aggregates = {
             "_active_days_all": day.max() * 0.0 + 1.0,
             "days_since_active": (nw.lit(float(cutoff)) - day.max()).cast(nw.Float64),
+            "_active_days_span": (day.max() - day.min()).cast(nw.Float64),
+            "_active_days_gaps": day.count().cast(nw.Float64) - 1.0,
         }
-        features: dict[str, nw.Expr] = {}
+        gap = ratio(nw.col("_active_days_span"), nw.col("_active_days_gaps"))
+        features = {
+            "active_gap_days_mean": gap,
+            "active_overdue_ratio": ratio(nw.col("days_since_active"), gap),
+        }
         for d in self.windows_days:
             for length in (d, 2 * d):
                 if known.reaches_back(length, table="events"):

@@ -69,6 +69,9 @@ class _Oracle:
             found |= {f"active_days_{d}d": n, f"active_days_change_{d}d": 2 * n - twice}
         found["active_days_decayed_30d"] = sum(0.5 ** (x / 30) for x in days)
         found["days_since_active"] = min(days, default=None)
+        gap = (max(days) - min(days)) / (len(days) - 1) if len(days) > 1 else None
+        found["active_gap_days_mean"] = gap
+        found["active_overdue_ratio"] = min(days) / gap if gap else None
         return found
 
     def sessions(self, rows):
