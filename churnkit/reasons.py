@@ -34,7 +34,8 @@ class Contributions:
     values : ndarray of float64, shape (n_customers, n_features)
         In log-odds for churn: what each feature adds to, or takes from, the base.
     base : float
-        Raw score of the average training row; base + sum of values is the raw prediction.
+        Raw score of the average training row; base + sum of values is the raw prediction. 0 where
+        there are no rows.
     """
 
     feature_names: tuple[str, ...]
@@ -60,15 +61,17 @@ def contributions(learner: FittedLearner, features: FeatureMatrix) -> Contributi
     ModelGuardError
         If a row's contributions miss its raw prediction by more than 1e-4.
     """
+    if not len(features.values):
+        # LightGBM divides by the number of rows.
+        nobody = np.zeros((0, len(features.names)))
+        return Contributions(feature_names=features.names, values=nobody, base=0.0)
     full = learner.contributions(features)
     raw = learner.predict_raw(features)
-    if len(raw):
-        error = float(np.max(np.abs(full.sum(axis=1) - raw)))
-        if error > TOLERANCE * max(1.0, float(np.max(np.abs(raw)))):
-            msg = f"explain: contributions must add up to the raw prediction; off by {error:.2g}"
-            raise ModelGuardError(msg)
-    base = float(full[0, -1]) if len(full) else 0.0
-    return Contributions(feature_names=features.names, values=full[:, :-1], base=base)
+    error = float(np.max(np.abs(full.sum(axis=1) - raw)))
+    if error > TOLERANCE * max(1.0, float(np.max(np.abs(raw)))):
+        msg = f"explain: contributions must add up to the raw prediction; off by {error:.2g}"
+        raise ModelGuardError(msg)
+    return Contributions(feature_names=features.names, values=full[:, :-1], base=float(full[0, -1]))
 
 
 def phrases_of(builders: Sequence[FeatureBuilder]) -> dict[str, Phrase]:

@@ -116,6 +116,32 @@ class TestRows:
         assert inside[PREDICTIONS].notna().all(axis=None)
         assert inside[["reason_1", "reason_1_feature"]].notna().mean().min() > 0.8
 
+    @pytest.mark.parametrize("batch_rows", [3, 50])
+    def test_batches_without_anybody_in_the_population(
+        self, result, score, monkeypatch, batch_rows
+    ):
+        """The size of a batch changes nothing, even if nobody in it is scored."""
+        monkeypatch.setattr("churnkit.scoring.customers.BATCH_ROWS", batch_rows)
+
+        again = score()
+
+        assert {k: again.manifest[k] for k in ("rows", "statuses", "risk_bands")} == {
+            k: result.manifest[k] for k in ("rows", "statuses", "risk_bands")
+        }
+        assert again.manifest["totals"] == pytest.approx(result.manifest["totals"])
+
+    def test_nobody_in_the_population(self, shop, score):
+        """A year after the last order everybody is inactive; the table is written all the same."""
+        manifest = score(as_of="2025-06-01").manifest
+
+        known = len(known_customers(shop.orders, "2025-06-01"))
+        assert manifest["rows"] == known
+        assert manifest["statuses"] == {
+            "inactive": known - 4,
+            "no_valid_orders": 4,
+        }
+        assert manifest["totals"]["expected_spend"] == 0.0
+
     def test_no_customer_before_as_of_is_refused(self, score):
         """A day before the first order has nobody to score."""
         with pytest.raises(DataError, match=r"orders: .* holds no valid row .*not before as_of"):
