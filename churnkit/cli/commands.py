@@ -74,7 +74,7 @@ def run(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Validate, train, test beside the baselines, register and score: the whole job.
+    """Validate, train, test beside the baselines, register, score, measure and report: the whole job.
 
     Example: churnkit run configs/online_retail_ii.yaml --set snapshots.horizon_days=60
     """
@@ -268,6 +268,34 @@ def explain(
             progress=console.progress,
         )
         return result, lambda: show.explanation(console, result)
+
+    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def report(
+    config: ConfigPath,
+    as_of: AsOf = None,
+    model: Model = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page, .html. Default: report.output.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write one self-contained HTML page: customers, retention, the model, drivers and the data.
+
+    Example: churnkit report configs/online_retail_ii.yaml --output report.html
+    """
+
+    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
+        from churnkit.cli import show
+        from churnkit.pipeline import report as do
+
+        result = do(loaded, as_of=as_of, model=model, output=output, progress=console.progress)
+        return result, lambda: show.page(console, result)
 
     _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 

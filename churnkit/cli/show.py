@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from churnkit.cli.console import Console
     from churnkit.data.contracts import TableReport
     from churnkit.evaluation.backtest import Backtest
+    from churnkit.pipeline.reporting import ReportResult
     from churnkit.pipeline.results import (
         ExplainResult,
         RunResult,
@@ -30,6 +31,7 @@ __all__ = [
     "backtest",
     "explanation",
     "names",
+    "page",
     "promoted",
     "run",
     "scores",
@@ -80,6 +82,12 @@ def run(console: Console, result: RunResult) -> None:
     training(console, result.train)
     scores(console, result.score)
     recent_metrics(console, result.metrics)
+    page(console, result.report)
+
+
+def page(console: Console, result: ReportResult) -> None:
+    """Say where the report is and how large."""
+    console.place(f"Report ({result.size / 1e6:.1f} MB):", result.output)
 
 
 def validation(console: Console, result: ValidationResult) -> None:

@@ -6,7 +6,9 @@ from churnkit.config import load_config
 from churnkit.pipeline.explaining import explain
 from churnkit.pipeline.features import build_features
 from churnkit.pipeline.metrics import retention_metrics
-from churnkit.pipeline.scoring import run, score
+from churnkit.pipeline.reporting import report
+from churnkit.pipeline.running import run
+from churnkit.pipeline.scoring import score
 from churnkit.pipeline.session import as_config
 from churnkit.pipeline.starter import init, list_names, promote
 from churnkit.pipeline.training import backtest, train, validate
@@ -20,6 +22,7 @@ __all__ = [
     "list_names",
     "load_config",
     "promote",
+    "report",
     "retention_metrics",
     "run",
     "score",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from churnkit.data.contracts import TableReport
     from churnkit.evaluation.backtest import Backtest
     from churnkit.pipeline.metrics import MetricsResult
+    from churnkit.pipeline.reporting import ReportResult
 
 __all__ = ["ExplainResult", "RunResult", "ScoreResult", "TrainResult", "ValidationResult"]
 
@@ -155,6 +156,7 @@ class RunResult:
     train: TrainResult
     score: ScoreResult
     metrics: MetricsResult
+    report: ReportResult
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -163,4 +165,5 @@ class RunResult:
             "train": self.train.to_dict(),
             "score": self.score.to_dict(),
             "metrics": self.metrics.to_dict(),
+            "report": self.report.to_dict(),
         }

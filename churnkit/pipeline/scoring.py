@@ -1,4 +1,4 @@
-"""The verbs ``score`` and ``run``."""
+"""The verb ``score``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError
-from churnkit.models.bundle import load_bundle
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.elsewhere import customers_without_orders
-from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.rejected import write_rejected
-from churnkit.pipeline.results import RunResult, ScoreResult
+from churnkit.pipeline.results import ScoreResult
 from churnkit.pipeline.session import (
     Session,
     as_config,
@@ -25,8 +23,7 @@ from churnkit.pipeline.session import (
     now,
     open_session,
 )
-from churnkit.pipeline.tables import CUSTOMER_TABLES, OTHER_TABLES
-from churnkit.pipeline.training import train_in, validation_of
+from churnkit.pipeline.tables import CUSTOMER_TABLES
 from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.retention.sections import customer_sections
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
     from churnkit.models.bundle import Bundle
     from churnkit.scoring import ScoreSummary
 
-__all__ = ["run", "score"]
+__all__ = ["score", "score_in"]
 
 
 def score(
@@ -183,40 +180,3 @@ def _manifest(
         "config_hash": session.config.hash,
         "churnkit": __version__,
     }
-
-
-def run(
-    config: Config | Mapping[str, Any] | str | Path,
-    *,
-    tables: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> RunResult:
-    """Validate, train, test beside the baselines, register, score and compute the metrics.
-
-    The data are read once. The scores are the champion's: the new model's if it is no worse, else
-    those of the model that stays. The metrics are those of the last full months, 24 at most, and
-    go to ``retention.output``.
-
-    Parameters
-    ----------
-    config : Config, mapping or path
-    tables : mapping of str to frame, optional
-        Frames in place of configured sources.
-    progress : callable, optional
-        Told what is being done.
-    """
-    config = as_config(config)
-    with open_session(config, tables=tables, also=OTHER_TABLES, progress=progress) as session:
-        plan = session.plan()
-        validation = validation_of(session, plan)
-        trained = train_in(session, plan)
-        bundle = load_bundle(trained.bundle_folder) if trained.is_champion else open_bundle(config)
-        if not trained.is_champion and dict(bundle.data) != dict(
-            load_bundle(trained.bundle_folder).data
-        ):
-            # The champion reads the data in another way: it needs a session of its own.
-            scored = score(config, tables=tables, progress=progress)
-        else:
-            scored = score_in(session, bundle)
-        metrics = monthly_metrics_in(session, output=config.retention.output)
-    return RunResult(validation=validation, train=trained, score=scored, metrics=metrics)

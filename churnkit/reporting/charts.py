@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Axes", "Bars", "Chart", "Line", "Shape", "bar_chart", "line_chart", "spark_path"]
 
-WIDTH, HEIGHT = 420, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44
+WIDTH, HEIGHT = 370, 250
+LEFT, RIGHT, TOP, BOTTOM = 60, 18, 12, 44
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +128,13 @@ class Axes:
         middle = (LEFT + WIDTH - RIGHT) / 2
         drawn.append(_text("axis-name middle", middle, self.height - 6, self.x_name))
         if self.y_name:
-            turned = f"rotate(-90 12 {(TOP + bottom) / 2})"
+            turned = f"rotate(-90 10 {(TOP + bottom) / 2})"
             drawn.append(
                 Shape(
                     tag="text",
                     attributes={
                         "class": "axis-name middle",
-                        "x": 12,
+                        "x": 10,
                         "y": (TOP + bottom) / 2,
                         "transform": turned,
                     },

@@ -62,7 +62,7 @@ def driver_rows(sample: DriverSample) -> list[dict[str, Any]]:
             "feature": sample.names[i],
             "says": sample.phrases[sample.names[i]],
             "mean": decimal(float(mean[i]), 3),
-            "error": "" if np.isnan(error[i]) else f"± {decimal(1.96 * float(error[i]), 3)}",
+            "error": "" if np.isnan(error[i]) else f"± {1.96 * float(error[i]):.1g}",
             "share": round(100.0 * float(mean[i]) / top, 1),
         }
         for i in strongest
@@ -80,7 +80,7 @@ def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
     strongest = sample.order[:MOST_STRIPS]
     weights = sample.contributions[np.ix_(chosen, strongest)]
     reach = float(np.quantile(np.abs(weights), 0.995)) or 1.0
-    width, label, top = 760, 270, 8
+    width, label, top = 900, 290, 8
     inside = width - label - 16
     height = top + ROW_HEIGHT * len(strongest) + 40
     middle = label + inside / 2
@@ -185,7 +185,7 @@ def _dependence(words: str, value: NDArray[Any], weight: NDArray[np.float64]) ->
             y=(up[0], up[-1]),
             y_name="adds to log-odds",
             x_ticks=[(t, short(t)) for t in across],
-            height=230,
+            height=215,
         ),
         columns=["value", "mean", "from (10 %)", "to (90 %)"],
         rows=[[decimal(v, 2) for v in row] for row in zip(x, mean, low, high, strict=True)],

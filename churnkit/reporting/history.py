@@ -36,6 +36,7 @@ CHARTED = (
 MOST_CHARTS = 6
 MOST_COHORTS = 24
 MONTHS_IN_YEAR = 12
+NBD = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD"}
 
 
 def plain_name(name: str) -> str:
@@ -46,8 +47,10 @@ def plain_name(name: str) -> str:
     >>> plain_name("customer_retention_rate"), plain_name("nps")
     ('Customer retention rate', 'NPS')
     """
-    if name in {"nps", "csat", "ces"}:
+    if name in {"nps", "csat", "ces", "rfm"}:
         return name.upper()
+    if name in NBD:
+        return NBD[name]
     words = name.replace("_", " ").replace("ltv to cac", "LTV to CAC").replace("cac", "CAC")
     return words[:1].upper() + words[1:]
 
@@ -132,9 +135,9 @@ def _over_time(rows: Sequence[ReportRow]) -> Chart:
         axes=Axes(
             x=(-0.3, len(rows) - 0.7),
             y=(up[0], up[-1]),
-            y_format=lambda v: metric(v, unit).replace(".0 %", " %"),
+            y_format=lambda v: metric(v, unit).replace(".0\xa0%", "\xa0%"),
             x_ticks=ticks,
-            height=230,
+            height=215,
         ),
         columns=["period", "value", "from", "to", "n"],
         rows=[
@@ -165,9 +168,11 @@ def cohort_view(triangle: CohortTriangle) -> dict[str, Any]:
     rows = []
     for c in range(first, total):
         size = triangle.size[c]
+        if not size:
+            continue
         cells: list[dict[str, object] | None] = []
         for active in triangle.customers[c][: total - first]:
-            if active is None or not size:
+            if active is None:
                 cells.append(None)
                 continue
             share = active / size

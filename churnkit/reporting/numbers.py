@@ -7,6 +7,7 @@ import math
 __all__ = ["amount", "count", "day", "decimal", "metric", "nice_ticks", "percent", "short"]
 
 NOTHING = "–"
+SPACE = "\xa0"  # does not break: a number and its unit stay on one line
 UNITS = ((1e9, "bn"), (1e6, "M"), (1e4, "k"))
 
 
@@ -40,25 +41,25 @@ def count(value: float | None) -> str:
 
 
 def percent(share: float | None, places: int = 0) -> str:
-    """Return a fraction as a percentage.
+    r"""Return a fraction as a percentage.
 
     Examples
     --------
     >>> percent(0.4567), percent(0.4567, 1)
-    ('46 %', '45.7 %')
+    ('46\xa0%', '45.7\xa0%')
     """
     if share is None or not _known(share):
         return NOTHING
-    return f"{decimal(share * 100.0, places)} %"
+    return f"{decimal(share * 100.0, places)}{SPACE}%"
 
 
 def amount(value: float | None) -> str:
-    """Return money in full below ten thousand, then in thousands, millions, billions.
+    r"""Return money in full below ten thousand, then in thousands, millions, billions.
 
     Examples
     --------
     >>> amount(1234.4), amount(52_340.0), amount(-2_500_000.0), amount(3.456)
-    ('1,234', '52.3 k', '−2.50 M', '3.46')
+    ('1,234', '52.3\xa0k', '−2.50\xa0M', '3.46')
     """
     if value is None or not _known(value):
         return NOTHING
@@ -67,37 +68,37 @@ def amount(value: float | None) -> str:
         if size >= unit:
             scaled = value / (1e3 if name == "k" else unit)
             places = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
-            return f"{decimal(scaled, places)} {name}"
+            return f"{decimal(scaled, places)}{SPACE}{name}"
     return decimal(value, 0 if size >= 100 else 2)
 
 
 def short(value: float) -> str:
-    """Return a number for an axis.
+    r"""Return a number for an axis.
 
     Examples
     --------
     >>> short(0.25), short(20000.0), short(3.0)
-    ('0.25', '20 k', '3')
+    ('0.25', '20\xa0k', '3')
     """
     if abs(value) >= 1e4:
         for unit, name in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= unit:
-                return f"{value / unit:g} {name}".replace("-", "−")
+                return f"{value / unit:g}{SPACE}{name}".replace("-", "−")
     return f"{round(value, 6):g}".replace("-", "−")
 
 
 def metric(value: float | None, unit: str) -> str:
-    """Return the value of a retention metric in its unit.
+    r"""Return the value of a retention metric in its unit.
 
     Examples
     --------
     >>> metric(12.345, "percent"), metric(310.0, "currency"), metric(1.5, "months")
-    ('12.3 %', '310', '1.5 months')
+    ('12.3\xa0%', '310', '1.5 months')
     """
     if value is None or not _known(value):
         return NOTHING
     if unit == "percent":
-        return f"{decimal(value, 1)} %"
+        return f"{decimal(value, 1)}{SPACE}%"
     if unit == "currency":
         return amount(value)
     if unit == "count":
@@ -125,7 +126,7 @@ def nice_ticks(low: float, high: float, *, most: int = 5) -> list[float]:
     Examples
     --------
     >>> nice_ticks(0.0, 0.93)
-    [0.0, 0.25, 0.5, 0.75, 1.0]
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     >>> nice_ticks(3.0, 3.0)
     [3.0, 4.0]
     """

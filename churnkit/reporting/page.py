@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from churnkit.reporting.customers import customer_data, customer_rows
 from churnkit.reporting.drivers import dependence_charts, driver_rows, strip_chart
 from churnkit.reporting.history import (
@@ -37,6 +39,7 @@ __all__ = ["Report", "render_report"]
 DRIFT_SOME, DRIFT_MUCH = 0.1, 0.25
 SET_ASIDE_MUCH = 0.05
 MOST_DRIFT = 12
+PREDICTED = "churn_probability"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +130,7 @@ def _view(report: Report) -> dict[str, Any]:
     metrics, drivers = report.metrics, report.drivers
     levels = level_rows(report.tests)
     rows = customer_rows(report.customers)
-    drift = _drift(manifest)
+    drift = _drift(manifest, phrases={} if drivers is None else drivers.phrases)
     tables = [_table(t) for t in report.tables]
     return {
         "name": report.name,
@@ -151,7 +154,7 @@ def _view(report: Report) -> dict[str, Any]:
         "tested_at": [test.cutoff for test in report.tests],
         "levels": levels,
         "drivers": [] if drivers is None else driver_rows(drivers),
-        "driver_count": 0 if drivers is None else len(drivers.values),
+        "driver_count": count(0 if drivers is None else len(drivers.values)),
         "strips": None if drivers is None else strip_chart(drivers),
         "dependence": [] if drivers is None else dependence_charts(drivers),
         "tables": tables,
@@ -185,7 +188,7 @@ def _headline(report: Report) -> list[dict[str, str]]:
         {
             "name": "Value at risk",
             "value": amount(totals["value_at_risk"]),
-            "note": f"expected value times the chance of leaving, {days} days",
+            "note": f"worth of those who stay, times the chance of leaving, {days} days",
         },
         {
             "name": "Expected to leave",
@@ -202,7 +205,7 @@ def _headline(report: Report) -> list[dict[str, str]]:
             "value": decimal(auc, 3),
             "note": "no baseline to compare"
             if best is None
-            else f"best baseline: {plain_name(best).lower()}, {decimal(others[best], 3)}",
+            else f"best baseline: {plain_name(best)}, {decimal(others[best], 3)}",
         },
     ]
 
@@ -214,16 +217,15 @@ def _sum(table: pa.Table, column: str) -> float:
 
 
 def _summary(report: Report) -> str:
-    """Return the one sentence to take away."""
-    rows = report.customers
-    total = report.manifest["totals"]["value_at_risk"]
-    if not rows or total <= 0:
+    """Return the one sentence to take away: how few customers hold half of what is at risk."""
+    values = report.scores.column("value_at_risk").to_numpy().astype(np.float64)
+    cumulated = np.cumsum(np.sort(np.nan_to_num(values))[::-1])
+    if not cumulated.size or cumulated[-1] <= 0:
         return "Nobody is scored, so that nothing is at risk."
-    top = rows[:100]
-    held = sum(c.scores["value_at_risk"] or 0.0 for c in top)
+    few = int(np.searchsorted(cumulated, cumulated[-1] / 2)) + 1
     return (
-        f"The {count(len(top))} customers with most at stake hold {percent(held / total)} of all value"
-        " at risk: begin with them."
+        f"Half of all value at risk sits with {count(few)} customers,"
+        f" {percent(few / cumulated.size, 1)} of those scored."
     )
 
 
@@ -241,8 +243,8 @@ def _warnings(
 ) -> list[str]:
     """Return what a reader should know before trusting the numbers."""
     found = [
-        f"At the test of {row['cutoff']}, {row['what']} were predicted as {row['predicted']} and came"
-        f" to {row['actual']} ({row['off']}): more than 10 % off."
+        f"At the test of {row['cutoff']}, the total of {row['what']} was predicted as"
+        f" {row['predicted']} and came to {row['actual']} ({row['off']}): more than 10 % off."
         for row in levels
         if row["warn"]
     ]
@@ -250,10 +252,12 @@ def _warnings(
         found.append(
             "The outcome of no test cutoff is in these data, so that the charts of the test are left out."
         )
-    moved = [row["name"] for row in drift if row["grade"] == "large"]
+    moved = [row["says"] for row in drift if row["grade"] == "large"]
     if moved:
         shown = ", ".join(moved[:3]) + (f" and {len(moved) - 3} more" if len(moved) > 3 else "")
-        found.append(f"Customers differ much from those trained on in: {shown} (see Drift).")
+        found.append(
+            f"The customers differ much from those the model was trained on: {shown} (see Drift)."
+        )
     for table in report.tables:
         share = table.rows_set_aside / table.rows_read if table.rows_read else 0.0
         if share > SET_ASIDE_MUCH:
@@ -263,9 +267,9 @@ def _warnings(
     return found
 
 
-def _drift(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _drift(manifest: Mapping[str, Any], *, phrases: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the features that moved most since training, and the predictions, with a grade."""
-    found = {"churn_probability": manifest["drift"]["churn_probability"]}
+    found = {PREDICTED: manifest["drift"][PREDICTED]}
     features = manifest["drift"]["features"]
     ordered = sorted(features, key=lambda name: -(features[name] or 0.0))
     found |= {name: features[name] for name in ordered[:MOST_DRIFT]}
@@ -274,9 +278,8 @@ def _drift(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
         grade = "not known"
         if value is not None:
             grade = "small" if value < DRIFT_SOME else "some" if value < DRIFT_MUCH else "large"
-        rows.append(
-            {"name": name, "value": decimal(value, 3), "sort": value or 0.0, "grade": grade}
-        )
+        says = "the predicted chance of leaving" if name == PREDICTED else phrases.get(name, name)
+        rows.append({"name": name, "says": says, "value": decimal(value, 3), "grade": grade})
     return rows
 
 

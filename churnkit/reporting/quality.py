@@ -10,6 +10,7 @@ import numpy as np
 from churnkit.evaluation.predictive import decile_table, lift_table, reliability_table
 from churnkit.evaluation.profit import CAMPAIGN_2013, best_share_to_contact, profit_curve
 from churnkit.reporting.charts import Axes, Bars, Chart, Line, bar_chart, line_chart
+from churnkit.reporting.history import plain_name
 from churnkit.reporting.numbers import amount, count, decimal, nice_ticks, percent, short
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ METRICS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("churn.ece", "Churn: calibration error", "distance of probabilities from what happened", False),
     ("spend.gini_normalized", "Spend: normalized Gini", "ranking of spenders; 1 is perfect", True),
     ("spend.spearman", "Spend: Spearman", "rank correlation with what was spent", True),
-    ("spend.top_decile_capture", "Spend: in the top tenth", "share of all spend by those expected to spend most", True),
+    ("spend.top_decile_capture", "Spend: in the top tenth", "share of all spend", True),
     ("spend.decile_mape", "Spend: error of tenths", "mean absolute error of tenths, as a share", False),
     ("spend.total_bias", "Spend: bias of the total", "predicted over actual, less 1", None),
     ("spend.mae", "Spend: mean absolute error", "per customer, in currency", False),
@@ -83,7 +84,7 @@ def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, A
             for model, value in values.items()
         ]
         rows.append({"name": heading, "meaning": meaning, "direction": direction, "cells": cells})
-    return {"models": list(means), "rows": rows}
+    return {"models": [plain_name(name) for name in means], "rows": rows}
 
 
 def _metric_text(name: str, value: float | None) -> str:
