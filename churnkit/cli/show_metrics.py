@@ -144,7 +144,7 @@ def _named(rows: Iterable[ReportRow]) -> dict[str, list[ReportRow]]:
 
 
 def _single(console: Console, title: str, rows: Sequence[ReportRow], *, level: float) -> None:
-    table = _table(title, "value", f"{level:.0%} interval", "n")
+    table = _table(title, "value", f"{100.0 * level:g} % interval", "n")
     for label, (row,) in _named(rows).items():
         metric = row.metric
         form = UNITS[metric.unit].partition("}")[0] + "}"
@@ -227,7 +227,7 @@ def _movements(console: Console, result: MetricsResult) -> None:
 
 def _survival(console: Console, curve: SurvivalCurve) -> None:
     reached = [age for age in AGES if age <= curve.days.max()]
-    ages = ", ".join(f"{curve.at(age):.1%} longer than {age} days" for age in reached)
+    ages = ", ".join(f"{100.0 * curve.at(age):.1f} % longer than {age} days" for age in reached)
     median = curve.median_days()
     half = (
         "more than half last longer than was observed"

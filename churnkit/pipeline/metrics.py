@@ -11,7 +11,7 @@ import narwhals as nw
 
 from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import midnight_us
-from churnkit.errors import DataError
+from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.definitions import activity_window_days, definitions_of, known_margin
 from churnkit.pipeline.rejected import write_rejected
 from churnkit.pipeline.session import Session, as_config, as_day, open_session
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MetricsResult", "metrics_in", "monthly_metrics_in", "retention_metrics"]
 
 MONTHS_IN_A_RUN = 24
+SUFFIXES = (".csv", ".json", ".parquet")
 SURVIVAL_AGES = (30, 90, 180, 365, 730)
 
 
@@ -149,6 +150,10 @@ def retention_metrics(
     DataError
         If a table cannot be read or breaks its contract, or counts contradict each other.
     """
+    if output is not None and Path(output).suffix.lower() not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        msg = f"metrics: output must end in a known suffix; got {str(output)!r}. Known: {known}."
+        raise ParameterError(msg)
     with open_session(
         as_config(config), tables=tables, also=OTHER_TABLES, needs_orders=False, progress=progress
     ) as session:

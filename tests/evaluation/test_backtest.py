@@ -1,60 +1,162 @@
-"""What a rolling-origin test says of the formula and the model."""
+"""Rolling-origin tests end to end on a simulated shop."""
 
 from __future__ import annotations
 
+import json
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import ClassVar
+
+import narwhals as nw
+import numpy as np
 import pytest
 
-from churnkit.evaluation.backtest import Backtest, SnapshotResult
+import churnkit.features  # noqa: F401  (registers the builders)
+from churnkit.data.contracts import CONTRACTS
+from churnkit.data.orders import order_table
+from churnkit.data.simulate import simulate_shop
+from churnkit.data.sources import TableSpec, load_table
+from churnkit.data.windows import plan_snapshots
+from churnkit.engines import DuckDBEngine
+from churnkit.evaluation.backtest import SnapshotLoader, backtest
+from churnkit.evaluation.guards import features_that_see_the_future
+from churnkit.evaluation.predictive import churn_metrics
+from churnkit.features.build import FEATURE_BUILDERS, Aggregation, History
+from churnkit.labels import LABELS
+from churnkit.models.baselines import BASELINES
+from churnkit.models.training import ModelSettings
+
+DAYS = 600
 
 
-def tested(*biases):
-    """Return a test with the total bias of the formula and the model at each cutoff."""
-    return Backtest(
-        name="shop",
-        snapshots=tuple(
-            SnapshotResult(
-                cutoff=f"2024-0{month}-01",
-                horizon_days=30,
-                customers=100,
-                train_rows=100,
-                models={
-                    "model": {"spend.total_bias": model},
-                    "formula": {"spend.total_bias": formula},
-                },
-            )
-            for month, (formula, model) in enumerate(biases, start=1)
-        ),
+@pytest.fixture(scope="module")
+def shop():
+    """Give a loader of snapshots of a small shop, and plans for two origins."""
+    engine = DuckDBEngine(threads=1)
+    made = simulate_shop(customers=500, days=DAYS, seed=3, tables=["orders"])
+    spec = TableSpec(source=made.tables["orders"], columns={"ts": "ts"})
+    loaded = load_table(spec, contract=CONTRACTS["orders"](), engine=engine, time_zone="UTC")
+
+    def orders_of(lines):
+        return order_table(lines, columns=loaded.columns, engine=engine, time_zone="UTC")
+
+    orders = orders_of(loaded.rows)
+    load = SnapshotLoader(
+        history=History(tables={"orders": orders}, engine=engine),
+        builders=[FEATURE_BUILDERS["rfm"]()],
+        label=LABELS["no_order"](),
+        active_within_days=365,
+        min_orders=1,
+    )
+    end = date(2023, 1, 1) + timedelta(days=DAYS)
+    plans = [
+        plan_snapshots(
+            first_day=date(2023, 1, 1),
+            end_day=end,
+            horizon_days=60,
+            count=4,
+            last=end - timedelta(days=60 + back),
+        )
+        for back in (30, 0)
+    ]
+    yield SimpleNamespace(load=load, plans=plans, lines=loaded.rows, order_table=orders_of)
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def tested(shop):
+    """Give the backtest of both origins."""
+    return backtest(shop.plans, name="shop", load=shop.load, settings=ModelSettings(threads=1))
+
+
+def test_every_origin_shows_the_model_beside_every_baseline(shop, tested):
+    """Each test cutoff has the model, all baselines and the size of what was learned from."""
+    assert [s.cutoff for s in tested.snapshots] == [str(p.test[-1].cutoff) for p in shop.plans]
+    for s, plan in zip(tested.snapshots, shop.plans, strict=True):
+        assert set(s.models) == {"model", *BASELINES.names()}
+        assert s.train_rows == sum(len(shop.load(t).churned) for t in plan.train)
+        assert s.customers == len(shop.load(plan.test[-1]).churned)
+
+
+def test_baseline_metrics_are_those_of_its_predictions(shop, tested):
+    """The numbers shown are the metrics of what the baseline predicts."""
+    plan = shop.plans[-1]
+    train, test = [shop.load(s) for s in plan.train], shop.load(plan.test[-1])
+    predicted = BASELINES["recency"]().predict(train, test)
+
+    expected = churn_metrics(test.churned, predicted.churn_probability)
+
+    shown = tested.snapshots[-1].models["recency"]
+    assert {k: shown[k] for k in expected} == expected
+
+
+def test_the_model_beats_the_base_rate(tested):
+    """On a shop whose customers leave, the model loses less than the rate alone."""
+    mean = tested.mean()
+
+    assert mean["model"]["churn.log_loss"] < mean["base_rate"]["churn.log_loss"]
+    assert mean["model"]["churn.auc"] > 0.75
+
+
+def test_means_are_over_cutoffs_and_undefined_stays_undefined(tested):
+    """A metric that one cutoff lacks has no mean: the base rate's interval coverage."""
+    mean = tested.mean()
+
+    auc = [s.models["model"]["churn.auc"] for s in tested.snapshots]
+    assert mean["model"]["churn.auc"] == pytest.approx(np.mean(auc))
+    assert mean["base_rate"]["spend.interval_coverage"] is None
+
+
+def test_results_are_plain_json_and_a_frame(tested):
+    """The JSON holds what interfaces promise; the frame has one row per cutoff and model."""
+    document = json.loads(json.dumps(tested.to_dict()))
+
+    assert document["name"] == "shop"
+    assert set(document["snapshots"][0]) == {
+        "cutoff",
+        "horizon_days",
+        "customers",
+        "train_rows",
+        "models",
+    }
+    assert len(tested.to_pandas()) == 2 * (1 + len(BASELINES.names()))
+
+
+def test_snapshots_are_made_once(shop):
+    """Asking twice gives the same object: origins share their training snapshots."""
+    snapshot = shop.plans[0].train[0]
+
+    assert shop.load(snapshot) is shop.load(snapshot)
+
+
+class OrdersEver:
+    """A builder whose feature counts what the order table says of the customer's whole life."""
+
+    tables = ("orders",)
+    feature_names = ("orders_ever",)
+    phrases: ClassVar[dict[str, object]] = {}
+
+    def build(self, known):
+        """Take the largest count that any known row carries."""
+        ever = nw.col("ever").cast(nw.Float64).max()
+        return [Aggregation(rows=known["orders"], aggregates={"orders_ever": ever})]
+
+
+def test_only_features_that_look_ahead_are_named(shop):
+    """A count over all rows is found out; the package's own features do not change."""
+    snapshot = shop.plans[0].train[-1]
+    before = shop.lines.filter(nw.col("ts_us") < snapshot.cutoff_us)
+
+    def history(lines):
+        orders = shop.order_table(lines)
+        ever = orders.with_columns(ever=nw.col("is_order").sum().over("customer_id"))
+        return History(tables={"orders": ever}, engine=shop.load.history.engine)
+
+    found = features_that_see_the_future(
+        history(shop.lines),
+        history(before),
+        snapshot=snapshot,
+        builders=[*shop.load.builders, OrdersEver()],
     )
 
-
-@pytest.mark.parametrize(
-    ("biases", "sentence"),
-    [
-        (
-            [(1.0, 0.1), (2.0, 0.3)],
-            "The formula overshoots actual spend by 150 %, the model overshoots it by 20 %.",
-        ),
-        (
-            [(-0.25, 0.0)],
-            "The formula undershoots actual spend by 25 %, the model overshoots it by 0 %.",
-        ),
-        ([(1.0, None)], None),
-    ],
-)
-def test_hindsight_says_by_how_much_each_missed(biases, sentence):
-    """The mean bias over the cutoffs is told in words, or nothing where there is none."""
-    assert tested(*biases).hindsight() == sentence
-
-
-def test_hindsight_needs_both():
-    """Without the formula among the baselines there is nothing to compare."""
-    one = tested((1.0, 0.1)).snapshots[0]
-    alone = SnapshotResult(
-        cutoff=one.cutoff,
-        horizon_days=30,
-        customers=100,
-        train_rows=100,
-        models={"model": one.models["model"]},
-    )
-
-    assert Backtest(name="shop", snapshots=(alone,)).hindsight() is None
+    assert found == ("orders_ever",)
