@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.evaluation.churn import auc
-from churnkit.features.build import History, build_features
+from churnkit.features.build import build_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike
+    import pyarrow as pa
+    from numpy.typing import ArrayLike, NDArray
 
     from churnkit.data.windows import Snapshot
-    from churnkit.features.build import FeatureBuilder
+    from churnkit.features.build import FeatureBuilder, History
     from churnkit.models.base import FeatureMatrix
 
 __all__ = [
@@ -132,32 +133,39 @@ def implausible_features(features: FeatureMatrix, churned: ArrayLike) -> dict[st
 
 
 def features_that_see_the_future(
-    history: History, snapshot: Snapshot, *, builders: Sequence[FeatureBuilder]
+    history: History, past: History, *, snapshot: Snapshot, builders: Sequence[FeatureBuilder]
 ) -> tuple[str, ...]:
-    """Return features whose values change when the rows at and after the cutoff are taken away.
+    """Return features whose values change when the rows at and after the cutoff were never there.
 
     Parameters
     ----------
     history : History
+        Made of all rows.
+    past : History
+        Made, by the same steps, of the rows before the cutoff only.
     snapshot : Snapshot
+        The cutoff.
     builders : sequence of FeatureBuilder
-    """
-    import narwhals as nw
+        What to build from both.
 
-    past = {
-        name: table.filter(nw.col("ts_us") < snapshot.cutoff_us)
-        for name, table in history.tables.items()
-    }
-    blind = History(tables=past, engine=history.engine)
-    seeing, without = (
-        build_features(h, snapshot, builders=builders).to_arrow() for h in (history, blind)
+    Returns
+    -------
+    tuple of str
+        ``customer_id`` if the histories do not even know the same customers.
+    """
+    seeing, blind = (
+        build_features(h, snapshot, builders=builders).to_arrow() for h in (history, past)
     )
-    changed = []
-    for name in seeing.column_names[1:]:
-        pair = [
-            np.asarray(t.column(name).cast("double").to_numpy(zero_copy_only=False), np.float64)
-            for t in (seeing, without)
-        ]
-        if not np.allclose(pair[0], pair[1], rtol=1e-9, atol=1e-9, equal_nan=True):
-            changed.append(name)
-    return tuple(changed)
+    if not seeing.column("customer_id").equals(blind.column("customer_id")):
+        return ("customer_id",)
+    return tuple(
+        name
+        for name in seeing.column_names[1:]
+        if not np.allclose(
+            _numbers(seeing, name), _numbers(blind, name), rtol=1e-9, atol=1e-9, equal_nan=True
+        )
+    )
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    return np.asarray(table.column(name).cast("double").to_numpy(), dtype=np.float64)

@@ -90,6 +90,12 @@ def forecast_purchases(
     days = base["order_days"]
     known = days > 0
     repeat = np.maximum(days - 1.0, 0.0)[known]
+    if not (repeat > 0.0).any():
+        # A fit would say that nobody ever comes back, with certainty.
+        logger.warning(
+            "purchase model %s at %s: no customer has ordered on two days", kind, snapshot.cutoff
+        )
+        return None
     first, last = base["first_order_us"][known], base["last_order_us"][known]
     # Days, not instants: equal customers merge into one cell, and the papers count days.
     first_day, last_day = np.floor(first / 86_400_000_000), np.floor(last / 86_400_000_000)
