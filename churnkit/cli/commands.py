@@ -42,6 +42,12 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="First day not known. Default: the day after the last."),
 ]
+RequireSkill = Annotated[
+    bool,
+    typer.Option(
+        "--require-skill", help="Refuse a model no better than the base rate (exit code 4)."
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(metavar="REF", help="Bundle folder or models:/name@alias. Default: champion."),
@@ -69,6 +75,7 @@ def _do(
 @app.command()
 def run(
     config: ConfigPath,
+    require_skill: RequireSkill = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -83,7 +90,7 @@ def run(
         from churnkit.cli import show
         from churnkit.pipeline import run as do
 
-        result = do(loaded, progress=console.progress)
+        result = do(loaded, require_skill=require_skill, progress=console.progress)
         return result, lambda: show.run(console, result)
 
     _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
@@ -115,6 +122,7 @@ def validate(
 @app.command()
 def train(
     config: ConfigPath,
+    require_skill: RequireSkill = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -131,7 +139,7 @@ def train(
         from churnkit.cli import show
         from churnkit.pipeline import train as do
 
-        result = do(loaded, progress=console.progress)
+        result = do(loaded, require_skill=require_skill, progress=console.progress)
         return result, lambda: show.training(console, result)
 
     _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from churnkit.cli.console import Console
     from churnkit.data.contracts import TableReport
     from churnkit.evaluation.backtest import Backtest
+    from churnkit.labels import HorizonAdvice
     from churnkit.pipeline.reporting import ReportResult
     from churnkit.pipeline.results import (
         ExplainResult,
@@ -107,7 +108,32 @@ def validation(console: Console, result: ValidationResult) -> None:
     )
     for reason, cutoffs in groupby(result.skipped, key=lambda cutoff: result.skipped[cutoff]):
         console.say(f"Not used: {', '.join(cutoffs)}: {reason}.")
+    if result.horizons is not None:
+        _horizons(console, result.horizons)
     console.say("The configuration and the data are fit to run.")
+
+
+def _horizons(console: Console, advice: HorizonAdvice) -> None:
+    """Show, for a grid of horizons, who would have been given up too early or noticed too late."""
+    numbers = ("days", "customers", "called churned", "of them return", "of the rest never return")
+    table = _table("What a horizon would have meant", *numbers, right=numbers)
+    for outcome in advice.outcomes:
+        rates = (outcome.returning_rate, outcome.never_returning_rate)
+        _add(
+            table,
+            str(outcome.horizon_days),
+            f"{outcome.customers:,}",
+            f"{outcome.churned:,}",
+            *("–" if rate is None else f"{rate:.0%}" for rate in rates),
+        )
+    if advice.outcomes:
+        console.print(table)
+        console.say(
+            "No horizon tried has at most 10 % of the churned returning."
+            if advice.suggested_days is None
+            else f"Suggested: snapshots.horizon_days: {advice.suggested_days}, the shortest after which"
+            " at most 10 % of the churned return."
+        )
 
 
 def _tables(

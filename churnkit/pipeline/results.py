@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.contracts import TableReport
     from churnkit.evaluation.backtest import Backtest
+    from churnkit.labels import HorizonAdvice
     from churnkit.pipeline.metrics import MetricsResult
     from churnkit.pipeline.reporting import ReportResult
 
@@ -29,6 +30,7 @@ class ValidationResult:
     train_cutoffs: tuple[str, ...]
     test_cutoffs: tuple[str, ...]
     skipped: Mapping[str, str]
+    horizons: HorizonAdvice | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -41,6 +43,7 @@ class ValidationResult:
             "train_cutoffs": list(self.train_cutoffs),
             "test_cutoffs": list(self.test_cutoffs),
             "skipped": dict(self.skipped),
+            "horizons": None if self.horizons is None else asdict(self.horizons),
         }
 
 

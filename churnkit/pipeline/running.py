@@ -27,6 +27,7 @@ def run(
     config: Config | Mapping[str, Any] | str | Path,
     *,
     tables: Mapping[str, Any] | None = None,
+    require_skill: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Validate, train, test beside the baselines, register, score, compute the metrics and report.
@@ -40,6 +41,8 @@ def run(
     config : Config, mapping or path
     tables : mapping of str to frame, optional
         Frames in place of configured sources.
+    require_skill : bool
+        As for :func:`churnkit.train`.
     progress : callable, optional
         Told what is being done.
     """
@@ -47,7 +50,7 @@ def run(
     with open_session(config, tables=tables, also=OTHER_TABLES, progress=progress) as session:
         plan = session.plan()
         validation = validation_of(session, plan)
-        trained = train_in(session, plan)
+        trained = train_in(session, plan, require_skill=require_skill)
         bundle = load_bundle(trained.bundle_folder) if trained.is_champion else open_bundle(config)
         if not trained.is_champion and dict(bundle.data) != dict(
             load_bundle(trained.bundle_folder).data

@@ -176,6 +176,8 @@ def _manifest(
             "version": bundle.version,
             "created_at": bundle.created_at,
             "provenance": dict(bundle.provenance),
+            "cautions": list(bundle.notes.get("cautions", ())),
+            "contact": bundle.notes.get("contact"),
         },
         "config_hash": session.config.hash,
         "churnkit": __version__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ from churnkit.evaluation.backtest import (
     predict_snapshot,
 )
 from churnkit.evaluation.backtest import backtest as run_backtest
+from churnkit.evaluation.guards import churn_skill, implausible_features, level_is_off
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
+from churnkit.evaluation.profit import best_share_to_contact
+from churnkit.labels import horizon_advice
 from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
@@ -32,10 +36,13 @@ if TYPE_CHECKING:
     from churnkit.config import Config
     from churnkit.data.windows import SnapshotPlan
     from churnkit.evaluation.backtest import SnapshotLoader
+    from churnkit.labels import HorizonAdvice
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.training import Models
 
 __all__ = ["backtest", "train", "train_in", "validate", "validation_of"]
+
+logger = logging.getLogger("churnkit")
 
 
 def validate(
@@ -79,6 +86,15 @@ def validation_of(session: Session, plan: SnapshotPlan | None) -> ValidationResu
         train_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.train),
         test_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.test),
         skipped={} if plan is None else {str(s.cutoff): s.reason for s in plan.skipped},
+        horizons=None if plan is None else _horizons(session),
+    )
+
+
+def _horizons(session: Session) -> HorizonAdvice:
+    return horizon_advice(
+        session.read.history.tables["orders"],
+        engine=session.engine,
+        active_within_days=session.config.population.active_within_days,
     )
 
 
@@ -119,26 +135,35 @@ def train(
     config: Config | Mapping[str, Any] | str | Path,
     *,
     tables: Mapping[str, Any] | None = None,
+    require_skill: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Fit the models, test them beside the baselines, save, track and register them.
 
     The alias ``champion`` moves to the new version only if it is no worse than the champion on the
-    same test snapshots.
+    same test snapshots. What a reader should know before believing the model (no skill, a level
+    that is off, a feature that knows too much) is logged as a warning and kept in ``notes``.
 
     Parameters
     ----------
     config : Config, mapping or path
     tables : mapping of str to frame, optional
         Frames in place of configured sources.
+    require_skill : bool
+        Whether a churn model that is no better than the base rate is refused: nothing is saved.
     progress : callable, optional
         Told what is being done.
+
+    Raises
+    ------
+    ModelGuardError
+        If the model has no skill and ``require_skill`` asks for it.
     """
     with open_session(as_config(config), tables=tables, progress=progress) as session:
-        return train_in(session, session.plan())
+        return train_in(session, session.plan(), require_skill=require_skill)
 
 
-def train_in(session: Session, plan: SnapshotPlan) -> TrainResult:
+def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = False) -> TrainResult:
     """Train in an open session; see :func:`train`."""
     config, load = session.config, session.loader()
     snapshots = [load(s) for s in plan.train]
@@ -148,11 +173,64 @@ def train_in(session: Session, plan: SnapshotPlan) -> TrainResult:
     tests = [load(s) for s in plan.test]
     results = [evaluate_snapshot(models, snapshots, test) for test in tests]
     tested = Backtest(name=config.name, snapshots=tuple(results))
-    notes = {**notes, "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped}}
+    without_skill = _without_skill(models, tests)
+    if without_skill and require_skill:
+        raise ModelGuardError("; ".join(without_skill))
+    cautions = [*without_skill, *_off_level(tested), *_knowing(snapshots[-1])]
+    for caution in cautions:
+        logger.warning(caution)
+    notes = {
+        **notes,
+        "cautions": cautions,
+        "contact": _best_contact(models, tests[-1]) if tests else None,
+        "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped},
+    }
     session.progress("saving and registering the model")
     return _register(
         session, models, notes=notes, tested=tested, tests=tests, train=snapshots, load=load
     )
+
+
+def _without_skill(models: Models, tests: Sequence[LabelledSnapshot]) -> list[str]:
+    """Say at which test cutoffs the churn model ranks nobody better than chance would."""
+    said = []
+    for test in tests:
+        probability = predict_snapshot(models, test).churn_probability
+        skill = churn_skill(test.churned, probability)
+        if not skill.has_skill:
+            found = (
+                "undefined: all customers fared alike" if skill.auc is None else f"{skill.auc:.3f}"
+            )
+            said.append(
+                f"churn at {test.snapshot.cutoff}: the model is no better than the base rate"
+                f" (AUC {found})"
+            )
+    return said
+
+
+def _best_contact(models: Models, test: LabelledSnapshot) -> dict[str, float | None]:
+    """Return the share to contact that earned most at the newest test cutoff, by the EMPC campaign."""
+    probability = predict_snapshot(models, test).churn_probability
+    best = best_share_to_contact(test.churned, probability)
+    return {"share": best.share, "threshold": best.threshold, "profit_per_customer": best.profit}
+
+
+def _off_level(tested: Backtest) -> list[str]:
+    """Say at which test cutoffs total expected spend missed by more than ten percent."""
+    return [
+        f"spend at {result.cutoff}: the expected total is {bias:+.0%} off the actual one"
+        for result in tested.snapshots
+        if (bias := result.models["model"]["spend.total_bias"]) is not None and level_is_off(bias)
+    ]
+
+
+def _knowing(newest: LabelledSnapshot) -> list[str]:
+    """Name the features that alone tell who churned almost perfectly."""
+    found = implausible_features(newest.features, newest.churned)
+    return [
+        f"feature {name}: it alone tells who churned with AUC {auc:.3f}; does it know the outcome?"
+        for name, auc in found.items()
+    ]
 
 
 def _register(
