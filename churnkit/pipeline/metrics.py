@@ -130,7 +130,9 @@ def retention_metrics(
         Frames in place of configured sources, by table.
     start, end : date or ISO text, optional
         First business day, and the day after the last; by default the first and the day after the
-        last in the tables of customers, all of them together.
+        last on which a row of a customer begins: an order, an event, an answer, the start of a
+        subscription, the opening of a ticket, the issue of a reward. Ends may be planned, and do
+        not prove that the history reaches so far.
     every : {"month", "quarter", "year"}, optional
         Cut the time into a series; by default it is one period.
     by : str, optional
