@@ -1,0 +1,98 @@
+"""The feature matrix, the population and the join of features with labels."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from churnkit.data.windows import US_PER_DAY, Snapshot
+from churnkit.models.base import (
+    BASE_NUMBERS,
+    FeatureMatrix,
+    eligible_customers,
+    label_snapshot,
+    stack,
+)
+
+SNAPSHOT = Snapshot(cutoff=date(2024, 1, 1), observation_days=730, horizon_days=90)
+
+
+@pytest.fixture
+def features():
+    """Give base columns and one feature of three customers, the last without any order."""
+    cutoff = SNAPSHOT.cutoff_us
+    columns = {name: [1.0, 2.0, 0.0] for name in BASE_NUMBERS}
+    columns["last_order_us"] = [cutoff - 10 * US_PER_DAY, cutoff - 90 * US_PER_DAY, None]
+    return pa.table({"customer_id": ["a", "b", "c"], **columns, "f": [1.5, None, 3.0]})
+
+
+def labelled(features, labels, *, active=365):
+    """Return the labelled snapshot."""
+    return label_snapshot(
+        features,
+        pa.Table.from_pylist(labels),
+        snapshot=SNAPSHOT,
+        feature_names=["f"],
+        active_within_days=active,
+        min_orders=1,
+    )
+
+
+def test_customers_without_a_label_row_did_nothing(features):
+    """Their orders and spend are zero; rows of customers not yet known are ignored."""
+    rows = [
+        {"customer_id": "z", "future_orders": 9.0, "future_spend": 99.0},
+        {"customer_id": "b", "future_orders": 1.0, "future_spend": 7.0},
+    ]
+
+    found = labelled(features, rows)
+
+    assert found.eligible.tolist() == [True, True, False]
+    assert found.churned.tolist() == [True, False]
+    assert found.future_spend.tolist() == [0.0, 7.0]
+    assert np.isnan(found.features.values[1, 0])
+    assert found.eligible_base["orders"].tolist() == [1.0, 2.0]
+
+
+def test_a_label_may_say_who_churned(features):
+    """Its column ``churned`` stands in for "no order"."""
+    rows = [
+        {"customer_id": "a", "future_orders": 0.0, "future_spend": 0.0, "churned": 0.0},
+        {"customer_id": "b", "future_orders": 0.0, "future_spend": 0.0, "churned": 1.0},
+    ]
+
+    assert labelled(features, rows).churned.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("days", "inside"), [(90, True), (89, False)])
+def test_the_population_ends_at_its_last_day(features, days, inside):
+    """An order exactly ``active_within_days`` ago counts, one a day older does not."""
+    base = {
+        "orders": np.array([2.0]),
+        "last_order_us": np.array([SNAPSHOT.cutoff_us - 90.0 * US_PER_DAY]),
+    }
+
+    found = eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=2)
+
+    assert found.tolist() == [inside]
+    assert not eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=3).any()
+
+
+def test_stacking_keeps_the_order_of_snapshots(features):
+    """Rows of the first snapshot come first."""
+    one = labelled(features, [{"customer_id": "a", "future_orders": 1.0, "future_spend": 1.0}])
+
+    both = stack([one, one])
+
+    assert both.names == ("f",)
+    np.testing.assert_array_equal(both.values, np.tile(one.features.values, (2, 1)))
+
+
+def test_a_matrix_gives_chosen_rows():
+    """A mask keeps names and picks rows."""
+    matrix = FeatureMatrix(names=("f",), values=np.array([[1.0], [2.0]], np.float32))
+
+    assert matrix[np.array([False, True])].values.tolist() == [[2.0]]
