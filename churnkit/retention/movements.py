@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 ROUNDING = 1e-9
-NEVER_US = 2**62
+STACK = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +97,7 @@ class SubscriptionCounts(CustomerCounts):
 
 
 def subscription_states(
-    subscriptions: nw.LazyFrame[Any], *, periods: Periods, has_mrr: bool
+    subscriptions: nw.LazyFrame[Any], *, periods: Periods, has_mrr: bool, engine: Engine
 ) -> nw.LazyFrame[Any]:
     """Return one row per customer and period with a subscription at either end, or a first start.
 
@@ -110,6 +110,8 @@ def subscription_states(
         The periods.
     has_mrr : bool
         Whether there is an ``mrr``; it is 0 otherwise.
+    engine : Engine
+        Where the table is.
 
     Returns
     -------
@@ -122,46 +124,47 @@ def subscription_states(
     started, ended = nw.col("started_at_us"), nw.col("ended_at_us")
     mrr = nw.col("mrr") if has_mrr else nw.lit(0.0)
     lines = subscriptions.select("customer_id", "started_at_us", "ended_at_us", mrr=mrr)
-    none, nothing = nw.lit(0), nw.lit(0.0)
-    parts = []
-    for boundary, at_us in enumerate(periods.boundaries_us):
-        running = lines.filter(started < at_us, ended.is_null() | (ended >= at_us))
-        if boundary < len(periods.each):
-            parts.append(
-                running.select(
-                    "customer_id",
-                    period=nw.lit(boundary),
-                    n_start=nw.lit(1),
-                    n_end=none,
-                    start_mrr=nw.col("mrr"),
-                    end_mrr=nothing,
-                    is_first=none,
-                )
-            )
-        if boundary:
-            parts.append(
-                running.select(
-                    "customer_id",
-                    period=nw.lit(boundary - 1),
-                    n_start=none,
-                    n_end=nw.lit(1),
-                    start_mrr=nothing,
-                    end_mrr=nw.col("mrr"),
-                    is_first=none,
-                )
-            )
-    firsts = lines.group_by("customer_id").agg(first_us=started.min())
-    parts.append(
-        firsts.select(
+    count = len(periods.each)
+    running = engine.materialize(
+        lines.join(_marks(lines, periods.boundaries_us), how="cross")
+        .filter(started < nw.col("at_us"), ended.is_null() | (ended >= nw.col("at_us")))
+        .group_by("customer_id", "boundary")
+        .agg(nw.len().cast(nw.Int64).alias("n"), nw.col("mrr").sum())
+    )
+    boundary, none, nothing = nw.col("boundary"), nw.lit(0), nw.lit(0.0)
+    first = periods.index(nw.col("first_us"))
+    parts = [
+        running.filter(boundary < count).select(
             "customer_id",
-            period=periods.index(nw.col("first_us")),
+            period=boundary,
+            n_start=nw.col("n"),
+            n_end=none,
+            start_mrr=nw.col("mrr"),
+            end_mrr=nothing,
+            is_first=none,
+        ),
+        running.filter(boundary > 0).select(
+            "customer_id",
+            period=boundary - 1,
+            n_start=none,
+            n_end=nw.col("n"),
+            start_mrr=nothing,
+            end_mrr=nw.col("mrr"),
+            is_first=none,
+        ),
+        lines.group_by("customer_id")
+        .agg(first_us=started.min())
+        .select(
+            "customer_id",
+            period=first,
             n_start=none,
             n_end=none,
             start_mrr=nothing,
             end_mrr=nothing,
             is_first=nw.lit(1),
-        ).filter(nw.col("period") >= 0, nw.col("period") < len(periods.each))
-    )
+        )
+        .filter(nw.col("period") >= 0, nw.col("period") < count),
+    ]
     kinds = {"customer_id": nw.String, "start_mrr": nw.Float64, "end_mrr": nw.Float64}
     names = ("customer_id", "period", "n_start", "n_end", "start_mrr", "end_mrr", "is_first")
     typed = [
@@ -174,6 +177,19 @@ def subscription_states(
         nw.col("is_first").max().cast(nw.Int64),
     ]
     return nw.concat(typed).group_by("customer_id", "period").agg(*sums)
+
+
+def _marks(lines: nw.LazyFrame[Any], boundaries_us: Sequence[int]) -> nw.LazyFrame[Any]:
+    """Return a row per boundary: its position and its instant."""
+    one = lines.head(1)
+    marks = [
+        one.select(boundary=nw.lit(number).cast(nw.Int64), at_us=nw.lit(at_us).cast(nw.Int64))
+        for number, at_us in enumerate(boundaries_us)
+    ]
+    # In groups: an engine nests what is stacked one by one, and limits the depth.
+    while len(marks) > 1:
+        marks = [nw.concat(marks[i : i + STACK]) for i in range(0, len(marks), STACK)]
+    return marks[0]
 
 
 def movement_columns() -> dict[str, nw.Expr]:

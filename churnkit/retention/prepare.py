@@ -52,7 +52,9 @@ def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepare
     if "subscriptions" in tables:
         has_mrr = "mrr" in columns_of(tables["subscriptions"])
         states = engine.materialize(
-            subscription_states(tables["subscriptions"], periods=periods, has_mrr=has_mrr)
+            subscription_states(
+                tables["subscriptions"], periods=periods, has_mrr=has_mrr, engine=engine
+            )
         )
     if "events" in tables:
         kinds = scope.definitions.user_events

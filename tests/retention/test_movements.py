@@ -14,7 +14,7 @@ from churnkit.data.simulate import Scenario, simulate_shop
 from churnkit.errors import DataError, ParameterError
 from churnkit.retention.company import retention_metrics
 from churnkit.retention.definitions import Definitions
-from churnkit.retention.movements import MrrMovement
+from churnkit.retention.movements import MrrMovement, subscription_states
 from churnkit.retention.periods import report_periods
 from churnkit.retention.subscriptions import subscription_survival
 
@@ -153,6 +153,21 @@ def test_a_table_without_revenue_has_customers_only(subscriptions, engine):
     assert report.values("customer_churn_rate")[1] == 20.0
     assert report.movements == ()
     assert absent["revenue_churn_rate"] == "subscriptions has no column mrr"
+
+
+def test_many_periods_are_one_query(subscriptions, engine):
+    """The months of forty years do not exceed what an engine takes in one expression."""
+    periods = report_periods(
+        start=date(1995, 1, 1), end=date(2035, 1, 1), every="month", time_zone="UTC"
+    )
+
+    states = subscription_states(subscriptions(ROWS), periods=periods, has_mrr=True, engine=engine)
+    table = engine.collect(states.filter(nw.col("customer_id") == "returns")).to_pandas()
+
+    months = table[table["n_end"] > 0].sort_values("period")["period"].tolist()
+    first, back = 28 * 12 + 5, 29 * 12 + 1
+    assert months == [first, first + 1, first + 2, *range(back, 40 * 12)]
+    assert table.loc[table["is_first"] == 1, "period"].tolist() == [first]
 
 
 def test_movements_that_do_not_add_up_are_refused():
