@@ -290,7 +290,7 @@ def test_an_order_over_midnight_is_placed_once(orders_of, rows_of):
 
 def test_a_refund_counts_from_the_day_it_happens(orders_of, engine):
     """An order stands until the day after its refund; its day stays an order day."""
-    table = orders_of([line(order_id="1"), line(day=3, amount=-10.0, order_id="1")])
+    table = orders_of([line(order_id="1"), line(day=3, hour=0, amount=-10.0, order_id="1")])
 
     def standing(cutoff):
         cut = known_at(table, start_us=midnight(0), cutoff_us=midnight(cutoff))
