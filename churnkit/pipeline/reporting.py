@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.data.sinks import replace_file
 from churnkit.data.windows import Snapshot
-from churnkit.evaluation.backtest import mean_metrics, predict_snapshot
+from churnkit.evaluation.backtest import mean_metrics
+from churnkit.pipeline.cards import outcome_of
 from churnkit.pipeline.customer_views import customer_views, driver_sample
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.scoring import score_in
 from churnkit.pipeline.session import as_config, make_builders, now, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
-from churnkit.reporting import MOST_CUSTOMERS, Report, TestOutcome, render_report
+from churnkit.reporting import MOST_CUSTOMERS, Report, render_report
 from churnkit.retention.cohorts import cohort_triangle
 from churnkit.retention.periods import last_boundary
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.metrics import MetricsResult
     from churnkit.pipeline.results import ScoreResult
     from churnkit.pipeline.session import Session
+    from churnkit.reporting import TestOutcome
     from churnkit.retention.cohorts import CohortTriangle
 
 __all__ = ["ReportResult", "report", "report_in"]
@@ -234,16 +236,8 @@ def _tests(session: Session, bundle: Bundle) -> Iterator[TestOutcome]:
         if snapshot.label_end > min(session.as_of, session.read.end_day):
             continue
         test = load(snapshot)
-        if not len(test.churned):
-            continue
-        predicted = predict_snapshot(bundle.models, test)
-        yield TestOutcome(
-            cutoff=stored["cutoff"],
-            churned=test.churned,
-            churn_probability=predicted.churn_probability,
-            future_spend=test.future_spend,
-            expected_spend=predicted.expected_spend,
-        )
+        if len(test.churned):
+            yield outcome_of(bundle.models, test)
 
 
 def _cohorts(session: Session) -> CohortTriangle | None:

@@ -23,6 +23,7 @@ from churnkit.labels import horizon_advice
 from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
+from churnkit.pipeline.cards import write_card
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
 from churnkit.pipeline.session import Session, as_config, make_builders, open_session
@@ -267,6 +268,7 @@ def _register(
                 run.log_metrics({f"{prefix}{k}": v for k, v in metrics.items()}, step=step)
         folder = MODELS_FOLDER / model_name / bundle.version
         save_bundle(bundle, folder)
+        write_card(session, bundle, folder, tests=tests, run=run)
         version = run.log_bundle(
             bundle,
             folder,
@@ -278,6 +280,7 @@ def _register(
             # Another run registered in between: the folder follows the registry.
             bundle = replace(bundle, version=version)
             folder = save_bundle(bundle, MODELS_FOLDER / model_name / version)
+            write_card(session, bundle, folder, tests=tests, run=run)
         moves, reason = True, "there was no champion"
         if champion is not None:
             moves, reason = _no_worse(session, bundle, tested=tested, tests=tests, load=load)

@@ -188,7 +188,7 @@ def _headline(report: Report) -> list[dict[str, str]]:
         {
             "name": "Value at risk",
             "value": amount(totals["value_at_risk"]),
-            "note": f"worth of those who stay, times the chance of leaving, {days} days",
+            "note": f"{days} days of each customer if they stayed, times the chance of leaving",
         },
         {
             "name": "Expected to leave",
@@ -304,5 +304,7 @@ def _table(report: TableReport) -> dict[str, Any]:
                 "examples": ", ".join(check.examples[:3]),
             }
             for check in sorted(report.checks, key=lambda c: -c.rows)
+            if check.rows
         ],
+        "passed": [check.sentence for check in report.checks if not check.rows],
     }

@@ -80,8 +80,8 @@ def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, A
         if name == "spend.total_bias":
             direction = "nearer to 0 is better"
         cells = [
-            {"text": _metric_text(name, value), "best": model == best}
-            for model, value in values.items()
+            {"text": text, "best": best is not None and text == _metric_text(name, known[best])}
+            for text in (_metric_text(name, value) for value in values.values())
         ]
         rows.append({"name": heading, "meaning": meaning, "direction": direction, "cells": cells})
     return {"models": [plain_name(name) for name in means], "rows": rows}
