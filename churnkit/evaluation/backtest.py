@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.evaluation.guards import churn_skill, level_is_off
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.features.build import build_features
 from churnkit.models.base import label_snapshot
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from churnkit.data.windows import Snapshot, SnapshotPlan
+    from churnkit.evaluation.guards import Skill
     from churnkit.features.build import FeatureBuilder, History
     from churnkit.labels import Label
     from churnkit.models.base import LabelledSnapshot
@@ -34,6 +37,8 @@ __all__ = [
 ]
 
 Metrics = dict[str, float | None]
+
+logger = logging.getLogger("churnkit")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +94,8 @@ class SnapshotResult:
     models : dict of str to dict
         ``model`` and baseline names → metric names → values. Baselines that could not be fitted
         are absent.
+    skill : Skill or None
+        Whether the model ranks customers better than the base rate, beyond noise.
     """
 
     cutoff: str
@@ -96,6 +103,24 @@ class SnapshotResult:
     customers: int
     train_rows: int
     models: dict[str, Metrics]
+    skill: Skill | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the model at this cutoff, a sentence each; empty if nothing is."""
+        found = []
+        if self.skill is not None and not self.skill.has_skill:
+            found.append(
+                f"test at {self.cutoff}: the model is no better than the base rate"
+                f" (AUC {_shown(self.skill.auc)}, 95 % interval from {_shown(self.skill.auc_low)})"
+            )
+        bias = self.models["model"].get("spend.total_bias")
+        if bias is not None and level_is_off(bias):
+            found.append(
+                f"test at {self.cutoff}: total expected spend is {100 * bias:+.0f} % off the actual"
+                " total, more than 10 %"
+            )
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -106,6 +131,10 @@ class SnapshotResult:
             "train_rows": self.train_rows,
             "models": self.models,
         }
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,13 +233,17 @@ def evaluate_snapshot(
                 **churn_metrics(test.churned, baseline.churn_probability),
                 **spend_metrics(test.future_spend, baseline.expected_spend),
             }
-    return SnapshotResult(
+    result = SnapshotResult(
         cutoff=str(test.snapshot.cutoff),
         horizon_days=test.snapshot.horizon_days,
         customers=len(test.churned),
         train_rows=sum(len(s.churned) for s in train),
         models=results,
+        skill=churn_skill(test.churned, predicted.churn_probability),
     )
+    for warning in result.warnings:
+        logger.warning(warning)
+    return result
 
 
 def backtest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import ClassVar
@@ -18,15 +19,16 @@ from churnkit.data.simulate import simulate_shop
 from churnkit.data.sources import TableSpec, load_table
 from churnkit.data.windows import plan_snapshots
 from churnkit.engines import DuckDBEngine
-from churnkit.evaluation.backtest import SnapshotLoader, backtest
+from churnkit.evaluation.backtest import SnapshotLoader, backtest, evaluate_snapshot
 from churnkit.evaluation.guards import features_that_see_the_future
-from churnkit.evaluation.predictive import churn_metrics
+from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, History
 from churnkit.labels import LABELS
 from churnkit.models.baselines import BASELINES
-from churnkit.models.training import ModelSettings
+from churnkit.models.training import ModelSettings, fit_models
 
 DAYS = 600
+LABELS_OF_A_SNAPSHOT = ("churned", "future_spend", "future_orders")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,44 @@ def test_results_are_plain_json_and_a_frame(tested):
         "models",
     }
     assert len(tested.to_pandas()) == 2 * (1 + len(BASELINES.names()))
+
+
+def test_shuffled_labels_are_said_to_show_no_skill(shop, caplog):
+    """A model of labels dealt at random is no better than the base rate, and says so."""
+    rng = np.random.default_rng(4)
+    plan = shop.plans[-1]
+
+    def shuffled(snapshot):
+        order = rng.permutation(len(snapshot.churned))
+        dealt = {k: getattr(snapshot, k)[order] for k in LABELS_OF_A_SNAPSHOT}
+        return replace(snapshot, **dealt)
+
+    train = [shuffled(shop.load(s)) for s in plan.train]
+    test = shuffled(shop.load(plan.test[-1]))
+    models, _ = fit_models(train, settings=ModelSettings(threads=1), judge=spend_metrics)
+
+    with caplog.at_level("WARNING", logger="churnkit"):
+        result = evaluate_snapshot(models, train, test)
+
+    assert not result.skill.has_skill
+    assert "no better than the base rate" in result.warnings[0]
+    assert result.warnings[0] in caplog.messages
+
+
+def test_a_model_with_skill_and_level_warns_of_nothing(tested):
+    """Warnings name the cutoff and what is wrong with it; a total missed by 20 % is."""
+    good = tested.snapshots[-1]
+    model = {**good.models["model"], "spend.total_bias": 0.05}
+    right, off = (
+        replace(good, models={"model": {**model, "spend.total_bias": bias}})
+        for bias in (0.05, -0.2)
+    )
+
+    assert good.skill.has_skill
+    assert right.warnings == ()
+    assert off.warnings == (
+        f"test at {good.cutoff}: total expected spend is -20 % off the actual total, more than 10 %",
+    )
 
 
 def test_snapshots_are_made_once(shop):
