@@ -1,7 +1,8 @@
-"""Collects single customers for the report: reasons, past risk and orders of those most worth saving."""
+"""Collects single customers for the report: what explains them, their past risk, their orders."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,16 +19,23 @@ from churnkit.reasons import contributions, phrases_of
 from churnkit.reporting import CustomerView, DriverSample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
     import pyarrow as pa
 
+    from churnkit.features.phrases import Phrase
     from churnkit.models.bundle import Bundle
     from churnkit.pipeline.session import Session
     from churnkit.reasons import Contributions
 
-__all__ = ["customer_views", "driver_sample"]
+__all__ = [
+    "ExplainedCustomers",
+    "customer_views",
+    "drawn_customers",
+    "driver_sample",
+    "explain_customers",
+]
 
 BATCH_ROWS = 50_000
 SAMPLE = 4_000
@@ -36,67 +44,21 @@ MOST_FOR_PAST = 200_000
 """Above so many customers, their features are not built again for earlier dates."""
 
 
-def driver_sample(session: Session, bundle: Bundle, *, scores: pa.Table) -> DriverSample | None:
-    """Return features and contributions of scored customers drawn at random, None without any."""
-    if not scores.num_rows:
-        return None
-    rng = np.random.default_rng(session.config.seed)
-    rows = np.sort(rng.choice(scores.num_rows, min(SAMPLE, scores.num_rows), replace=False))
-    ids = scores.column("customer_id").take(rows).to_pylist()
-    _, matrix, found = _explained(session, bundle, ids)
-    phrases = phrases_of(make_builders(bundle.features))
-    return DriverSample(
-        names=bundle.feature_names,
-        phrases={name: phrases[name].text.format(value="…") for name in bundle.feature_names},
-        values=matrix.values,
-        contributions=found.values,
-    )
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExplainedCustomers:
+    """Features now and contributions of some customers; ``rows`` says where each is."""
+
+    rows: Mapping[str, int]
+    matrix: FeatureMatrix
+    found: Contributions
 
 
-def customer_views(
-    session: Session, bundle: Bundle, *, top: pa.Table, scored: int
-) -> list[CustomerView]:
-    """Return the views of some scored customers, in their order.
-
-    Parameters
-    ----------
-    session : Session
-    bundle : Bundle
-    top : pyarrow.Table
-        Their rows of the score table.
-    scored : int
-        How many customers are scored in all.
-    """
-    if not top.num_rows:
-        return []
-    ids = top.column("customer_id").to_pylist()
-    found_ids, matrix, found = _explained(session, bundle, ids)
-    reasons = dict(zip(found_ids, _in_words(bundle, matrix, found), strict=True))
-    past = _past(session, bundle, ids) if scored <= MOST_FOR_PAST else {}
-    orders = _orders(session, ids)
-    return [
-        CustomerView(
-            scores=row,
-            reasons=reasons[row["customer_id"]],
-            past=[(day, known.get(row["customer_id"])) for day, known in past.items()],
-            orders=orders.get(row["customer_id"], []),
-        )
-        for row in top.to_pylist()
-    ]
-
-
-def _snapshot(bundle: Bundle, cutoff: date) -> Snapshot:
-    return Snapshot(cutoff=cutoff, time_zone=bundle.data["time_zone"], **bundle.snapshot)
-
-
-def _explained(
-    session: Session, bundle: Bundle, ids: Sequence[str]
-) -> tuple[list[str], FeatureMatrix, Contributions]:
-    """Return some customers with their features now and their contributions, in the engine's order."""
+def explain_customers(session: Session, bundle: Bundle, ids: Collection[str]) -> ExplainedCustomers:
+    """Return the features and contributions of some scored customers, in one pass over all."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted = pa.array(ids, pa.string())
+    wanted = pa.array(sorted(ids), pa.string())
     built = build_features(
         session.read.history,
         _snapshot(bundle, session.as_of),
@@ -108,28 +70,90 @@ def _explained(
     ]
     table = pa.concat_tables(kept)
     matrix = FeatureMatrix.from_arrow(table, names=bundle.feature_names)
-    found = contributions(bundle.models.churn.learner, matrix)
-    return table.column("customer_id").to_pylist(), matrix, found
+    names = table.column("customer_id").to_pylist()
+    return ExplainedCustomers(
+        rows={name: row for row, name in enumerate(names)},
+        matrix=matrix,
+        found=contributions(bundle.models.churn.learner, matrix),
+    )
+
+
+def drawn_customers(scores: pa.Table, *, seed: int) -> list[str]:
+    """Return scored customers drawn at random, at most :data:`SAMPLE`."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(scores.num_rows, min(SAMPLE, scores.num_rows), replace=False))
+    drawn: list[str] = scores.column("customer_id").take(rows).to_pylist()
+    return drawn
+
+
+def driver_sample(
+    bundle: Bundle, explained: ExplainedCustomers, *, drawn: Sequence[str]
+) -> DriverSample:
+    """Return what the page says of the drivers, from customers drawn at random."""
+    phrases = phrases_of(make_builders(bundle.features))
+    rows = np.array([explained.rows[name] for name in drawn])
+    return DriverSample(
+        names=bundle.feature_names,
+        phrases={name: phrases[name].text.format(value="…") for name in bundle.feature_names},
+        values=explained.matrix.values[rows],
+        contributions=explained.found.values[rows],
+    )
+
+
+def customer_views(
+    session: Session,
+    bundle: Bundle,
+    explained: ExplainedCustomers,
+    *,
+    top: pa.Table,
+    scored: int,
+) -> list[CustomerView]:
+    """Return the views of some scored customers, in their order.
+
+    Parameters
+    ----------
+    session : Session
+    bundle : Bundle
+    explained : ExplainedCustomers
+        They are among them.
+    top : pyarrow.Table
+        Their rows of the score table.
+    scored : int
+        How many customers are scored in all.
+    """
+    ids = top.column("customer_id").to_pylist()
+    past = _past(session, bundle, ids) if scored <= MOST_FOR_PAST else {}
+    orders = _orders(session, ids)
+    phrases = phrases_of(make_builders(bundle.features))
+    views = []
+    for row in top.to_pylist():
+        name = row["customer_id"]
+        at = explained.rows[name]
+        values, weights = explained.matrix.values[at], explained.found.values[at]
+        views.append(
+            CustomerView(
+                scores=row,
+                reasons=_in_words(bundle, phrases, values=values, weights=weights),
+                past=[(day, known.get(name)) for day, known in past.items()],
+                orders=orders.get(name, []),
+            )
+        )
+    return views
+
+
+def _snapshot(bundle: Bundle, cutoff: date) -> Snapshot:
+    return Snapshot(cutoff=cutoff, time_zone=bundle.data["time_zone"], **bundle.snapshot)
 
 
 def _in_words(
-    bundle: Bundle, matrix: FeatureMatrix, found: Contributions
-) -> list[list[tuple[str, float]]]:
-    """Return every contribution of each customer with its feature in words, the strongest first."""
-    phrases = phrases_of(make_builders(bundle.features))
+    bundle: Bundle, phrases: Mapping[str, Phrase], *, values: Any, weights: Any
+) -> list[tuple[str, float]]:
+    """Return every contribution to one customer's risk with its feature in words, the strongest first."""
     said = []
-    for values, weights in zip(matrix.values, found.values, strict=True):
-        order = np.argsort(-np.abs(weights), kind="stable")
-        said.append(
-            [
-                (
-                    phrases[name].say(float(values[i]), typical=bundle.typical.get(name)),
-                    float(weights[i]),
-                )
-                for i in order
-                for name in (found.feature_names[i],)
-            ]
-        )
+    for i in np.argsort(-np.abs(weights), kind="stable"):
+        name = bundle.feature_names[i]
+        words = phrases[name].say(float(values[i]), typical=bundle.typical.get(name))
+        said.append((words, float(weights[i])))
     return said
 
 

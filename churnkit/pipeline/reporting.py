@@ -12,7 +12,12 @@ from churnkit.data.sinks import replace_file
 from churnkit.data.windows import Snapshot
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.pipeline.cards import outcome_of
-from churnkit.pipeline.customer_views import customer_views, driver_sample
+from churnkit.pipeline.customer_views import (
+    customer_views,
+    drawn_customers,
+    driver_sample,
+    explain_customers,
+)
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.scoring import score_in
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.metrics import MetricsResult
     from churnkit.pipeline.results import ScoreResult
     from churnkit.pipeline.session import Session
-    from churnkit.reporting import TestOutcome
+    from churnkit.reporting import CustomerView, TestOutcome
     from churnkit.retention.cohorts import CohortTriangle
 
 __all__ = ["ReportResult", "report", "report_in"]
@@ -162,7 +167,14 @@ def report_in(
     session.progress("making the report")
     scores = _scored_customers(scored.output)
     top = _most_at_risk(scores)
-    views = customer_views(session, bundle, top=top, scored=scores.num_rows)
+    views: list[CustomerView] = []
+    drivers = None
+    if scores.num_rows:
+        drawn = drawn_customers(scores, seed=config.seed)
+        ids = {*drawn, *top.column("customer_id").to_pylist()}
+        explained = explain_customers(session, bundle, ids)
+        drivers = driver_sample(bundle, explained, drawn=drawn)
+        views = customer_views(session, bundle, explained, top=top, scored=scores.num_rows)
     page = render_report(
         Report(
             name=config.name,
@@ -171,7 +183,7 @@ def report_in(
             customers=views,
             means=_means(bundle),
             tests=tuple(_tests(session, bundle)),
-            drivers=driver_sample(session, bundle, scores=scores),
+            drivers=drivers,
             metrics=metrics.report,
             cohorts=_cohorts(session),
             tables=session.reports,

@@ -16,7 +16,7 @@ from churnkit.evaluation.backtest import (
     predict_snapshot,
 )
 from churnkit.evaluation.backtest import backtest as run_backtest
-from churnkit.evaluation.guards import churn_skill, implausible_features, level_is_off
+from churnkit.evaluation.guards import implausible_features
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.evaluation.profit import best_share_to_contact
 from churnkit.labels import horizon_advice
@@ -174,12 +174,13 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     tests = [load(s) for s in plan.test]
     results = [evaluate_snapshot(models, snapshots, test) for test in tests]
     tested = Backtest(name=config.name, snapshots=tuple(results))
-    without_skill = _without_skill(models, tests)
-    if without_skill and require_skill:
-        raise ModelGuardError("; ".join(without_skill))
-    cautions = [*without_skill, *_off_level(tested), *_knowing(snapshots[-1])]
-    for caution in cautions:
+    unskilled = [r for r in results if r.skill is not None and not r.skill.has_skill]
+    if unskilled and require_skill:
+        raise ModelGuardError("; ".join(r.warnings[0] for r in unskilled))
+    knowing = _knowing(snapshots[-1])
+    for caution in knowing:
         logger.warning(caution)
+    cautions = [*(caution for r in results for caution in r.warnings), *knowing]
     notes = {
         **notes,
         "cautions": cautions,
@@ -192,37 +193,11 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     )
 
 
-def _without_skill(models: Models, tests: Sequence[LabelledSnapshot]) -> list[str]:
-    """Say at which test cutoffs the churn model ranks nobody better than chance would."""
-    said = []
-    for test in tests:
-        probability = predict_snapshot(models, test).churn_probability
-        skill = churn_skill(test.churned, probability)
-        if not skill.has_skill:
-            found = (
-                "undefined: all customers fared alike" if skill.auc is None else f"{skill.auc:.3f}"
-            )
-            said.append(
-                f"churn at {test.snapshot.cutoff}: the model is no better than the base rate"
-                f" (AUC {found})"
-            )
-    return said
-
-
 def _best_contact(models: Models, test: LabelledSnapshot) -> dict[str, float | None]:
     """Return the share to contact that earned most at the newest test cutoff, by the EMPC campaign."""
     probability = predict_snapshot(models, test).churn_probability
     best = best_share_to_contact(test.churned, probability)
     return {"share": best.share, "threshold": best.threshold, "profit_per_customer": best.profit}
-
-
-def _off_level(tested: Backtest) -> list[str]:
-    """Say at which test cutoffs total expected spend missed by more than ten percent."""
-    return [
-        f"spend at {result.cutoff}: the expected total is {bias:+.0%} off the actual one"
-        for result in tested.snapshots
-        if (bias := result.models["model"]["spend.total_bias"]) is not None and level_is_off(bias)
-    ]
 
 
 def _knowing(newest: LabelledSnapshot) -> list[str]:
