@@ -297,7 +297,9 @@ def spark_path(values: Sequence[float | None], *, width: int = 96, height: int =
     if len(known) < 2:
         return ""
     low, high = min(v for _, v in known), max(v for _, v in known)
-    span, last = (high - low) or 1.0, len(values) - 1
+    if low == high:
+        low, high = low - 1.0, high + 1.0
+    span, last = high - low, len(values) - 1
     xs = [round(2 + i / last * (width - 4), 1) for i, _ in known]
     ys = [round(2 + (high - v) / span * (height - 4), 1) for _, v in known]
     return _path(xs, ys)

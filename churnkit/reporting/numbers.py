@@ -128,7 +128,7 @@ def nice_ticks(low: float, high: float, *, most: int = 5) -> list[float]:
     >>> nice_ticks(0.0, 0.93)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     >>> nice_ticks(3.0, 3.0)
-    [3.0, 4.0]
+    [3.0, 3.2, 3.4, 3.6, 3.8, 4.0]
     """
     if high <= low:
         high = low + 1.0

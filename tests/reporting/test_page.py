@@ -1,0 +1,175 @@
+"""The page as text: complete, alone, and unable to run what the data say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from churnkit.reporting import render_report
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Tags(HTMLParser):
+    """Collects the opening tags of a page with their attributes, and its text."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags = []
+        self.text = []
+
+    def handle_starttag(self, tag, attributes):
+        """Keep a tag."""
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        """Keep text."""
+        self.text.append(data)
+
+
+def parsed(page):
+    """Return the parsed page."""
+    tags = Tags()
+    tags.feed(page)
+    return tags
+
+
+def test_page_refers_to_nothing_outside_itself(report):
+    """No element loads anything: every reference is a place on the page or data in it."""
+    tags = parsed(render_report(report)).tags
+
+    found = [
+        value
+        for _, attributes in tags
+        for name, value in attributes.items()
+        if name in {"src", "href", "srcset", "action", "data", "poster"}
+    ]
+    assert found
+    assert all(value.startswith(("#", "data:")) for value in found)
+
+
+def test_every_link_of_the_page_leads_somewhere(report):
+    """Links and labels point at ids that there are, each once."""
+    tags = parsed(render_report(report)).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+
+    wanted = {a["href"][1:] for tag, a in tags if tag == "a"}
+    wanted |= {a["aria-labelledby"] for _, a in tags if "aria-labelledby" in a}
+
+    assert len(ids) == len(set(ids))
+    assert wanted <= set(ids)
+
+
+def test_policy_allows_the_page_s_own_script_only(report):
+    """The content security policy names the hash of the one script that runs."""
+    page = render_report(report)
+    script = re.search(r"<script>(.*?)</script>", page, flags=re.DOTALL).group(1)
+
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert f"script-src 'sha256-{digest}'" in page.replace("&#39;", "'")
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize("where", ["customer", "reason", "name", "segment", "source", "config"])
+def test_markup_from_data_is_text(report, customer, where):
+    """Whatever the data hold, the page has its two scripts and shows the text."""
+    changes = {
+        "customer": lambda: {"customers": [customer(0, customer_id=HOSTILE)]},
+        "reason": lambda: {"customers": [replace(customer(0), reasons=[(HOSTILE, 0.5)])]},
+        "name": lambda: {"name": HOSTILE},
+        "segment": lambda: {"customers": [customer(0, rfm_segment=HOSTILE)]},
+        "source": lambda: {"tables": [replace(report.tables[0], source=HOSTILE)]},
+        "config": lambda: {"config_text": HOSTILE},
+    }[where]()
+
+    found = parsed(render_report(replace(report, **changes)))
+
+    assert [tag for tag, _ in found.tags].count("script") == 2
+    # A segment's name is put into words, which begins it with a capital.
+    assert HOSTILE in "".join(found.text).replace("<Script", "<script")
+
+
+def test_data_of_customers_survive_the_way_into_the_page(report, customer):
+    """Ids with quotes, line separators and markup are read back as they were."""
+    bad = "a\"b'c\u2028</script><!--&amp;\\"
+    page = render_report(replace(report, customers=[customer(0, customer_id=bad)]))
+
+    inside = re.search(r'id="customer-data">(.*?)</script>', page, flags=re.DOTALL).group(1)
+
+    assert json.loads(inside)[0]["id"] == bad
+
+
+def test_page_tells_what_it_leaves_out(report):
+    """With fewer customers than scored, absent metrics and no tests, the page says so."""
+    few = replace(report, customers=report.customers[:30], tests=[])
+
+    text = re.sub(r"\s+", " ", "".join(parsed(render_report(few)).text))
+
+    assert "This page holds the first 30 of 60 scored customers" in text
+    assert "NPS: surveys is not given" in text
+    assert "the charts of the test are left out" in text
+
+
+def test_headline_counts_what_is_at_stake(report):
+    """Half of the value at risk is with the fewest customers that hold it."""
+    text = re.sub(r"\s+", " ", "".join(parsed(render_report(report)).text))
+    values = sorted((c.scores["value_at_risk"] for c in report.customers), reverse=True)
+
+    few = next(n for n in range(61) if sum(values[:n]) >= sum(values) / 2)
+
+    assert f"Half of all value at risk sits with {few} customers" in text
+    assert "best baseline: RFM, 0.700" in text
+
+
+def test_warnings_name_level_drift_and_rows(report):
+    """A level more than 10 % off, a large drift and many rows set aside are said at the top."""
+    test = report.tests[0]
+    off = replace(test, expected_spend=test.expected_spend * 1.5)
+    aside = replace(report.tables[0], rows_used=9_000, rows_set_aside=1_000)
+
+    page = render_report(replace(report, tests=[off], tables=[aside])).replace("\xa0", " ")
+
+    assert "the total of spend was predicted as" in page
+    assert "10 % of the rows of orders were set aside" in page
+    assert "… orders in 90 days (see Drift)" in page
+
+
+def test_page_about_nobody_renders(report):
+    """With nobody scored there are no customers, no segments and no drivers, and no fault."""
+    nobody = replace(
+        report,
+        manifest=report.manifest | {"statuses": {"inactive": 5}, "risk_bands": {}},
+        scores=report.scores.slice(0, 0),
+        customers=[],
+        means={},
+        tests=[],
+        drivers=None,
+        metrics=None,
+        cohorts=None,
+    )
+
+    page = render_report(nobody)
+
+    assert "Nobody is scored" in page
+    assert 'id="drivers"' not in page
+
+
+def test_page_of_five_hundred_customers_stays_small(report, customer):
+    """Five hundred customers with two hundred orders each stay below 5 MB."""
+    orders = [(f"20{i % 90 + 10}-01-05", 123.45) for i in range(200)]
+    past = [(f"2011-{i:02d}-01", 0.123) for i in range(1, 7)]
+    reasons = [("silent for 2.4 times the usual time between orders", 0.1)] * 60
+    many = [
+        replace(customer(i % 60), orders=orders, past=past, reasons=reasons) for i in range(500)
+    ]
+
+    size = len(render_report(replace(report, customers=many)).encode())
+
+    assert size < 5_000_000
