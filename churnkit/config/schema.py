@@ -153,7 +153,9 @@ class LifetimeValue(Section):
 
     model: Text = Field(default="lightgbm", description="registered name of the model")
     objective: Literal["auto", "tweedie", "hurdle_gamma", "hurdle_lognormal"] = Field(
-        default="auto", description="loss of the model; auto chooses the best on a later snapshot"
+        default="auto",
+        description="loss of the model; auto: P(order) times the value of buyers, pooled with the"
+        " purchase model by weights chosen on a later snapshot",
     )
     params: Options = Field(default=freeze({}), description="parameters passed on to the model")
     interval: Fraction = Field(
