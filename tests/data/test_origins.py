@@ -59,13 +59,99 @@ def test_csv_stays_text(tmp_path, seen):
     ]
 
 
-def test_csv_with_other_separators_and_a_byte_order_mark(tmp_path, seen):
-    """Files as spreadsheets export them are read: semicolons, CRLF, a mark at the beginning."""
-    (tmp_path / "x.csv").write_bytes(
-        b"\xef\xbb\xbf" + CSV.replace(",", ";").replace("\n", "\r\n").encode()
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        CSV.replace(",", ";"),
+        CSV.replace(",", "\t"),
+        CSV.replace(",", "|"),
+        CSV.replace("\n", "\r\n"),
+        "\ufeff" + CSV,
+        CSV.rstrip("\n"),
+        CSV.replace("ts\n", "ts\n\n"),
+        'customer_id,"ts"\n"a",2024-01-01\n"b","2024-01-02"\n',
+        "customer_id , ts\na,2024-01-01\nb,2024-01-02\n",
+    ],
+)
+def test_csv_as_programs_write_it(tmp_path, seen, text):
+    """Other separators, line ends, a byte order mark, no last line end, blank lines, quotes."""
+    (tmp_path / "x.csv").write_bytes(text.encode())
 
     assert seen(tmp_path / "x.csv") == ROWS.to_pylist()
+
+
+def test_cells_keep_separators_quotes_and_line_breaks(tmp_path, seen):
+    """What stands in quotes is one cell; the words NULL and NA are words."""
+    lines = [
+        "customer_id,ts",
+        '"a,b;c","x\ny"',
+        '"he said ""no""",NULL',
+        "NA,",
+        '5" pipe,1',
+        "#7,2",
+    ]
+    (tmp_path / "x.csv").write_bytes("\n".join(lines).encode())
+
+    assert {(r["customer_id"], r["ts"]) for r in seen(tmp_path / "x.csv")} == {
+        ("a,b;c", "x\ny"),
+        ('he said "no"', "NULL"),
+        ("NA", None),
+        ('5" pipe', "1"),
+        ("#7", "2"),
+    }
+
+
+def test_csv_files_of_a_glob_each_have_their_own_header(tmp_path, seen):
+    """Separator, order and number of columns may differ; columns are matched by name."""
+    (tmp_path / "a.csv").write_text("customer_id,ts\na,1\n")
+    (tmp_path / "b.csv").write_text("ts;customer_id\n2;b\n")
+    (tmp_path / "c.csv").write_text("customer_id\nc\n")
+
+    rows = seen(f"{tmp_path}/*.csv")
+
+    assert [(r["customer_id"], r["ts"]) for r in rows] == [("a", "1"), ("b", "2"), ("c", None)]
+
+
+@pytest.mark.parametrize("place", [1, 3, 30_000])
+@pytest.mark.parametrize(("odd", "found"), [("b,2024-01-02,extra", 3), ("b", 1)])
+def test_a_row_with_too_many_or_too_few_cells_is_an_error(tmp_path, seen, place, odd, found):
+    """One odd row, early or late, never changes how the others are read: its line is named."""
+    lines = ["customer_id,ts", *["a,2024-01-01"] * 30_010]
+    lines.insert(place, odd)
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    message = (
+        rf"^engine: Invalid Input Error: CSV Error on Line: {place + 1} Original Line: {odd}"
+        rf" Expected Number of Columns: 2 Found: {found}$"
+    )
+    with pytest.raises(DataError, match=message):
+        seen(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            b"\ncustomer_id,ts\n",
+            r"the first line is blank, where the names of the columns should be",
+        ),
+        (b"customer_id,ts,TS\n", r"two columns are named 'ts'"),
+        ("Kunde,Größe\n".encode("latin-1"), r"the file is not UTF-8 text; .* at byte \d+"),
+        ("customer_id\n".encode("utf-16"), r"the file is not UTF-8 text; .* at byte 0"),
+    ],
+)
+def test_a_header_that_names_no_columns_is_refused(tmp_path, duck, content, why):
+    """The path, and what is wrong with the first line."""
+    (tmp_path / "x.csv").write_bytes(content)
+
+    with pytest.raises(DataError, match=rf"x\.csv: cannot be read as CSV; {why}$"):
+        source_of(tmp_path / "x.csv").view(duck, ids=frozenset())
+
+
+def test_a_column_without_a_name_gets_its_number(tmp_path, seen):
+    """Pandas writes its index without a name; a trailing separator makes an empty column."""
+    (tmp_path / "x.csv").write_text(",customer_id,\n0,a,\n")
+
+    assert seen(tmp_path / "x.csv") == [{"column0": "0", "customer_id": "a", "column2": None}]
 
 
 def test_a_glob_reads_every_match_by_column_name(tmp_path, seen):

@@ -1,9 +1,4 @@
-"""Opens the engine that runs the queries and hands out narwhals LazyFrames.
-
-An engine reads files into views, gives the few SQL expressions in which engines differ (reading
-times, numbers and text from a source's own types), keeps intermediate tables, and returns rows as
-Arrow. Everything between is narwhals and the same on every engine.
-"""
+"""DuckDB in this process: the engine that is always there."""
 
 from __future__ import annotations
 
@@ -12,21 +7,21 @@ import re
 import string
 from contextlib import contextmanager
 from glob import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from churnkit.engines.csv_layout import CsvLayout, csv_layout
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, quoted
 from churnkit.errors import DataError, ParameterError
-from churnkit.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "DuckDBEngine", "Engine", "quoted"]
+__all__ = ["DuckDBEngine"]
 
-ENGINE_SAYS = "engine: "
 NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMAL\(")
 
 # A text time knows its zone when a letter or a sign follows the time of day.
@@ -42,76 +37,6 @@ NO_SECONDS = r"^([^:]+:\d{2})([Z+-])"
 BLANKS = f"{string.whitespace}\u00a0"
 PADDED = r"^[\s\x{a0}]|[\s\x{a0}]$"
 SPACED_OFFSET = r"\s+([+-]\d{2}(:?\d{2})?)$"
-
-
-class Engine(Protocol):
-    """What sources, features and sinks need of an engine."""
-
-    kind: str
-
-    def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
-        """Make a view of Parquet or CSV files (``parquet``, ``csv``) and return its name."""
-        ...
-
-    def add_arrow(self, table: pa.Table) -> str:
-        """Make a view of an Arrow table and return its name."""
-        ...
-
-    def column_types(self, view: str) -> dict[str, str]:
-        """Return the columns of a view with the engine's names of their types."""
-        ...
-
-    def select(self, sql: str) -> nw.LazyFrame[Any]:
-        """Return the result of a ``SELECT`` as a lazy frame."""
-        ...
-
-    def is_text(self, sql_type: str) -> bool:
-        """Return whether a column of this type holds text; one without any value counts."""
-        ...
-
-    def text(self, column: str, *, sql_type: str) -> str:
-        """Return SQL for an id as text: blanks are null, whole numbers lose their ``.0``."""
-        ...
-
-    def number(self, column: str, *, sql_type: str) -> str:
-        """Return SQL for a column as a double; null where it is not a number."""
-        ...
-
-    def clock_us(self, column: str, *, sql_type: str) -> tuple[str, str]:
-        """Return SQL for a time in µs since 1970 as written, and SQL for whether it knows its zone."""
-        ...
-
-    def materialize(
-        self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
-    ) -> nw.LazyFrame[Any]:
-        """Compute a frame once, sorted, and return a frame that reads the result."""
-        ...
-
-    def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
-        """Return all rows as an Arrow table."""
-        ...
-
-    def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
-        """Return the rows as a stream of Arrow batches."""
-        ...
-
-    def close(self) -> None:
-        """Release memory, temporary tables and files."""
-        ...
-
-
-ENGINES: Registry[Engine] = Registry("engine")
-
-
-def quoted(name: str) -> str:
-    """Return a name as a quoted SQL identifier.
-
-    Examples
-    --------
-    >>> quoted("unit price")
-    '"unit price"'
-    """
-    return '"' + name.replace('"', '""') + '"'
 
 
 @ENGINES.register("duckdb")
@@ -183,13 +108,8 @@ class DuckDBEngine:
     def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
         """Make a view of Parquet or CSV files; see :class:`Engine`."""
         name = self._next_name()
+        query = self._csv(paths) if file_format == "csv" else self._parquet(paths)
         with self._speaking():
-            query = (
-                f"FROM read_csv({_listed(paths)}, union_by_name = true, all_varchar = true,"
-                " header = true)"
-                if file_format == "csv"
-                else self._parquet(paths)
-            )
             self._connection.execute(f"CREATE VIEW {name} AS {query}")
         return name
 
@@ -308,12 +228,28 @@ class DuckDBEngine:
         rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
 
+    def _csv(self, paths: Sequence[str]) -> str:
+        """Return SQL that reads CSV files as text, each by its own header."""
+        groups: dict[CsvLayout, list[str]] = {}
+        for path in paths:
+            groups.setdefault(csv_layout(path), []).append(path)
+        queries = []
+        for layout, members in groups.items():
+            columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in layout.columns)
+            queries.append(
+                f"SELECT * FROM read_csv({_listed(members)}, columns = {{{columns}}},"
+                f" delim = {_literal(layout.delimiter)}, quote = '\"', escape = '\"',"
+                " header = true, auto_detect = false)"
+            )
+        return " UNION ALL BY NAME ".join(queries)
+
     def _parquet(self, paths: Sequence[str]) -> str:
         """Return SQL that reads Parquet files; columns whose types differ between files as text.
 
         DuckDB would widen whole numbers to doubles, and lose the last digits of long ids.
         """
-        types = {path: self._described(f"FROM read_parquet({_listed([path])})") for path in paths}
+        with self._speaking():
+            types = {p: self._described(f"FROM read_parquet({_listed([p])})") for p in paths}
         seen: dict[str, set[str]] = {}
         for columns in types.values():
             for column, sql_type in columns.items():
@@ -353,5 +289,5 @@ def _listed(paths: Sequence[str]) -> str:
 
 def _sentence(error: BaseException) -> str:
     """Return what the engine says before its notes and the query."""
-    said = " ".join(str(error).strip().split("\n\n")[0].split())
+    said = " ".join(re.split(r"\n\n|\n\s*Possible ", str(error).strip())[0].split())
     return (said if len(said) <= 300 else f"{said[:299]}…") or type(error).__name__

@@ -1,0 +1,87 @@
+"""What sources, features and sinks need of an engine, and the names under which engines are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from churnkit.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import narwhals as nw
+    import pyarrow as pa
+
+__all__ = ["ENGINES", "ENGINE_SAYS", "Engine", "quoted"]
+
+ENGINE_SAYS = "engine: "
+
+
+class Engine(Protocol):
+    """What sources, features and sinks need of an engine."""
+
+    kind: str
+
+    def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
+        """Make a view of Parquet or CSV files (``parquet``, ``csv``) and return its name."""
+        ...
+
+    def add_arrow(self, table: pa.Table) -> str:
+        """Make a view of an Arrow table and return its name."""
+        ...
+
+    def column_types(self, view: str) -> dict[str, str]:
+        """Return the columns of a view with the engine's names of their types."""
+        ...
+
+    def select(self, sql: str) -> nw.LazyFrame[Any]:
+        """Return the result of a ``SELECT`` as a lazy frame."""
+        ...
+
+    def is_text(self, sql_type: str) -> bool:
+        """Return whether a column of this type holds text; one without any value counts."""
+        ...
+
+    def text(self, column: str, *, sql_type: str) -> str:
+        """Return SQL for an id as text: blanks are null, whole numbers lose their ``.0``."""
+        ...
+
+    def number(self, column: str, *, sql_type: str) -> str:
+        """Return SQL for a column as a double; null where it is not a number."""
+        ...
+
+    def clock_us(self, column: str, *, sql_type: str) -> tuple[str, str]:
+        """Return SQL for a time in µs since 1970 as written, and SQL for whether it knows its zone."""
+        ...
+
+    def materialize(
+        self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
+    ) -> nw.LazyFrame[Any]:
+        """Compute a frame once, sorted, and return a frame that reads the result."""
+        ...
+
+    def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        """Return all rows as an Arrow table."""
+        ...
+
+    def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
+        """Return the rows as a stream of Arrow batches."""
+        ...
+
+    def close(self) -> None:
+        """Release memory, temporary tables and files."""
+        ...
+
+
+ENGINES: Registry[Engine] = Registry("engine")
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier.
+
+    Examples
+    --------
+    >>> quoted("unit price")
+    '"unit price"'
+    """
+    return '"' + name.replace('"', '""') + '"'
