@@ -164,7 +164,6 @@ def test_a_mapping_of_an_unknown_role_is_refused(read):
         (pa.array(["007", "7"]), {"007", "7"}),
         (pa.array([10, 20], pa.decimal128(10, 2)), {"10", "20"}),
     ],
-    ids=str,
 )
 def test_ids_are_text(read, values, expected):
     """Long numbers keep their digits, floats lose their .0, blanks around an id go, in it they stay."""
