@@ -181,20 +181,9 @@ def plan_snapshots(
     >>> [str(s.cutoff) for s in plan.train], [str(s.cutoff) for s in plan.test]
     (['2023-07-05', '2023-08-04', '2023-09-03'], ['2023-11-02'])
     """
-    if every_days < 1 or count < 1 or test < 0:
-        msg = (
-            "snapshots: every_days and count must be at least 1, test at least 0;"
-            f" got {every_days}, {count}, {test}"
-        )
-        raise ParameterError(msg)
+    _check_grid(every_days=every_days, count=count, test=test)
     reach = timedelta(days=gap_days + horizon_days)
-    newest = last or end_day - reach
-    if newest + reach > end_day:
-        msg = (
-            f"snapshots.last: the label window of cutoff {newest} ends on {newest + reach}, past the"
-            f" end of the data ({end_day}); the last mature cutoff is {end_day - reach}"
-        )
-        raise DataError(msg)
+    newest = _newest(last, mature=end_day - reach, reach=reach)
     step = timedelta(days=every_days)
 
     def snapshot(cutoff: date) -> Snapshot:
@@ -226,10 +215,30 @@ def plan_snapshots(
         msg = (
             f"snapshots: {span} days of orders ({first_day} to {end_day}) are too short for a horizon"
             f" of {horizon_days} days with gap {gap_days} and {test} test snapshot(s): one training"
-            f" snapshot needs {horizon_days} days before its cutoff and"
-            f" {gap_days + horizon_days} after; shorten snapshots.horizon_days"
+            f" snapshot needs {horizon_days} days before its cutoff and {reach.days} after;"
+            " shorten snapshots.horizon_days"
         )
         raise DataError(msg)
     return SnapshotPlan(
         train=tuple(reversed(train)), test=tuple(reversed(tests)), skipped=tuple(reversed(skipped))
     )
+
+
+def _check_grid(*, every_days: int, count: int, test: int) -> None:
+    if every_days < 1 or count < 1 or test < 0:
+        msg = (
+            "snapshots: every_days and count must be at least 1, test at least 0;"
+            f" got {every_days}, {count}, {test}"
+        )
+        raise ParameterError(msg)
+
+
+def _newest(last: date | None, *, mature: date, reach: timedelta) -> date:
+    """Return the newest cutoff: the one asked for, if its label window ends inside the data."""
+    if last is not None and last > mature:
+        msg = (
+            f"snapshots.last: the label window of cutoff {last} ends on {last + reach}, past the"
+            f" end of the data ({mature + reach}); the last mature cutoff is {mature}"
+        )
+        raise DataError(msg)
+    return last or mature
