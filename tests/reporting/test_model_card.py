@@ -1,0 +1,89 @@
+"""The model card as text: what it says, and that names cannot break its tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from churnkit.models.bundle import Bundle
+from churnkit.reporting import model_card
+
+
+@pytest.fixture
+def bundle():
+    """Give what the card reads of a bundle; the models themselves are not looked at."""
+    metrics = {"churn.auc": 0.8, "spend.total_bias": -0.02}
+    cutoffs = [f"2011-{month:02d}-01" for month in range(1, 7)]
+    return Bundle(
+        name="shop",
+        version="3",
+        created_at="2012-01-01T00:00:00+00:00",
+        models=None,
+        features={"rfm": {}, "regularity": {}},
+        feature_names=("orders_90d", "order_gap_cv"),
+        data={"time_zone": "Europe/London", "refunds": "net"},
+        snapshot={"observation_days": 730, "horizon_days": 90, "gap_days": 7},
+        population={"active_within_days": 365, "min_orders": 1},
+        value={"gross_margin": 1.0, "yearly_discount_rate": 0.0},
+        metrics={
+            "snapshots": [
+                {
+                    "cutoff": "2011-09-01",
+                    "customers": 800,
+                    "models": {"model": metrics, "bg_nbd": metrics | {"churn.auc": 0.75}},
+                }
+            ]
+        },
+        provenance={
+            "config_hash": "0123456789abcdef",
+            "train_cutoffs": cutoffs,
+            "train_rows": 4800,
+            "churnkit": "0.1.0",
+            "python": "3.11",
+            "lightgbm": "4.5",
+        },
+    )
+
+
+def card(bundle, outcome, orders_report, **changes):
+    """Return the card's text."""
+    given = {"label": "no_order", "tests": [outcome()], "tables": [orders_report()]}
+    return model_card(bundle, **(given | changes))
+
+
+def test_card_says_data_population_label_metrics_and_limits(bundle, outcome, orders_report):
+    """Each thing that a reader must know of a model is there, with its number."""
+    text = card(bundle, outcome, orders_report)
+
+    for said in (
+        "# Model card: shop, version 3",
+        "| orders | orders.csv | 2010-01-01 to 2011-12-09 | 10,000 | 9,788 | 212 | 900 |",
+        "Trained on 4,800 rows: a customer at each of 6 cutoffs from 2011-01-01 to 2011-06-01",
+        "Churned: no order in the horizon.",
+        "Horizon: 90 days after a gap of 7 days.",
+        "| metric |  | Model | BG/NBD |",
+        "| Churn: AUC | more is better | 0.800 | 0.750 |",
+        "| 2011-09-01 | spend |",
+        "Training cutoffs cover less than a year",
+    ):
+        assert said in text
+
+
+def test_card_without_a_test_says_so(bundle, outcome, orders_report):
+    """A model without test snapshots has no metrics, calibration or level, and the card tells it."""
+    untested = replace(bundle, metrics={"snapshots": []})
+
+    text = card(untested, outcome, orders_report, tests=[])
+
+    assert "The model was not tested." in text
+    assert "## Calibration" not in text
+
+
+def test_names_cannot_break_the_tables(bundle, outcome, orders_report):
+    """Bars, line breaks and markup in a source's name stay in their cell."""
+    table = orders_report(source="a|b\n# <script>")
+
+    text = card(bundle, outcome, orders_report, tables=[table])
+
+    assert "| orders | a\\|b \\# \\<script> |" in text
