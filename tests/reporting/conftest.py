@@ -204,7 +204,8 @@ def report() -> Report:
         },
         scores=pa.Table.from_pylist([dict(v.scores) for v in views]),
         customers=views,
-        means={"model": metric, "rfm": metric | {"churn.auc": 0.7, "spend.total_bias": 0.01}},
+        means={"model": metric, "rfm": metric | {"churn.auc": 0.7, "spend.total_bias": 0.01}}
+        | {f"rule_{i}": metric | {"churn.auc": 0.6} for i in range(6)},
         tests=[outcome()],
         drivers=drivers(),
         metrics=metrics(),

@@ -169,10 +169,12 @@ def test_narrow_screen_does_not_scroll_sideways(page, width):
     )
     click(page, "button.open")
 
-    page_width, dialog_width = page.execute_script(
+    page_width, inside, right = page.execute_script(
         "const d = document.getElementById('customer');"
-        "return [document.documentElement.scrollWidth, d.scrollWidth - d.clientWidth]"
+        "return [document.documentElement.scrollWidth, d.scrollWidth - d.clientWidth,"
+        " d.getBoundingClientRect().right]"
     )
 
     assert page_width == width
-    assert dialog_width == 0
+    assert inside == 0
+    assert right <= width
