@@ -196,7 +196,9 @@ def test_differing_types_become_text_without_loss(tmp_path, seen):
 
 
 def test_a_name_with_brackets_is_a_file_before_it_is_a_pattern(tmp_path, seen):
-    """An existing file is meant literally, whatever is in its name."""
+    """An existing file is meant literally, whatever is in its name and whatever lies beside it."""
+    for name in ("a1.parquet", "a'bc.parquet"):
+        pq.write_table(ROWS, tmp_path / name)
     for name in ("a[1].parquet", "a'b*.parquet", "naïve ü.parquet"):
         pq.write_table(ROWS, tmp_path / name)
 

@@ -160,6 +160,7 @@ def test_a_mapping_of_an_unknown_role_is_refused(read):
         (pa.array(["a  b", "a b"]), {"a  b", "a b"}),
         (pa.array([0.5, -3.0]), {"0.5", "-3"}),
         (pa.array([7.0, float("nan")], from_pandas=False), {"7"}),
+        (pa.array([1e20, float("inf")]), {"1e+20", "inf"}),
         (pa.array([True, False]), {"true", "false"}),
         (pa.array(["007", "7"]), {"007", "7"}),
         (pa.array([10, 20], pa.decimal128(10, 2)), {"10", "20"}),
