@@ -118,7 +118,10 @@ class Reasons:
         made: dict[str, list[Any]] = {name: [] for name in self.column_names}
         if not self.count:
             return made
-        values = explained.values
+        # What says nothing of the customer is no reason: the date of the run, or a missing value.
+        sayable = np.array(["{value}" in self.phrases[n].text for n in explained.feature_names])
+        told = sayable & np.isfinite(features.values)
+        values = np.where(told, explained.values, -np.inf)
         top = np.argsort(-values, axis=1, kind="stable")[:, : self.count]
         rows = np.arange(len(values))
         for i in range(self.count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,9 @@ PHRASES = {
         text="silent for {value} times the longest time between orders", decimals=1
     ),
     "weekend_order_share": Phrase(text="{value} of the orders on weekends", percent=True),
-    "last_order_month": Phrase(text="the month of the last order"),
+    "last_order_month": Phrase(
+        text="the last order was in {value}", words=("", *calendar.month_name[1:])
+    ),
     "cutoff_month": Phrase(text="the month in which the prediction is made"),
     "cutoff_weekday": Phrase(text="the weekday on which the prediction is made"),
     "orders_same_season": Phrase(text="{value} orders in the same season last year"),
