@@ -49,10 +49,10 @@ def test_test_metrics_are_those_of_scores_as_of_the_cutoff(shop, score):
 
 
 def test_bundle_holds_what_scoring_needs_and_no_code(shop):
-    """The folder is JSON and LightGBM text; it knows how the data were read."""
+    """The folder is JSON, LightGBM text and the model card; it knows how the data were read."""
     bundle = load_bundle(shop.bundle)
 
-    assert {p.suffix for p in shop.bundle.iterdir()} == {".json", ".txt"}
+    assert {p.suffix for p in shop.bundle.iterdir()} == {".json", ".md", ".txt"}
     assert bundle.population == {"active_within_days": 180, "min_orders": 1}
     assert bundle.data["columns"] == ["amount", "customer_id", "order_id", "ts"]
     assert set(bundle.typical) == set(bundle.feature_names)
