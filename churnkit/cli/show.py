@@ -131,8 +131,7 @@ def _horizons(console: Console, advice: HorizonAdvice) -> None:
         console.say(
             "No horizon tried has at most 10 % of the churned returning."
             if advice.suggested_days is None
-            else f"Suggested: snapshots.horizon_days: {advice.suggested_days}, the shortest after which"
-            " at most 10 % of the churned return."
+            else f"Suggested horizon_days: {advice.suggested_days}: at most 10 % of the churned return."
         )
 
 

@@ -22,6 +22,8 @@ YEAR = timedelta(days=365)
 SEASON_REACH_DAYS = 20
 # Each constant was chosen on 150 origins of twelve histories; see benchmarks/README.md.
 NOISE = 0.06  # what a miss varies by without season or trend, in logs
+# A smaller mean miss is none, and its square would vanish.
+LEAST_MISS = 1e-9
 KEPT_MEAN = 0.6  # how much of the mean miss lasts, where the season has been seen
 SCATTER_WEIGHT = 3.0  # how fast scatter takes away trust in the mean miss, elsewhere
 FARTHEST = float(np.log(3.0))
@@ -88,7 +90,7 @@ class LevelCorrection:
         if season is not None:
             trust = scatter**2 / (scatter**2 + NOISE**2)
             found = trust * (season - mean) + KEPT_MEAN * mean
-        elif len(misses) > 1 and mean != 0.0:
+        elif len(misses) > 1 and abs(mean) > LEAST_MISS:
             found = mean * mean**2 / (mean**2 + SCATTER_WEIGHT * scatter**2)
         else:
             found = 0.0
