@@ -16,7 +16,7 @@ from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.results import ExplainResult
 from churnkit.pipeline.session import as_config, make_builders, open_session
-from churnkit.reasons import contributions, phrases_of
+from churnkit.reasons import ExplainedSample, Sampler, contributions, phrases_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 BATCH_ROWS = 50_000
+SAMPLE_ROWS = 5_000
 
 
 def explain(
@@ -93,6 +94,7 @@ def explain(
         as_of=str(session.as_of),
         model_version=bundle.version,
         drivers=explained.drivers({name: p.text for name, p in phrases.items()}),
+        sample=explained.sample({name: p.text.format(value="…") for name, p in phrases.items()}),
         customers={
             name: [
                 {**row, "says": phrases[row["feature"]].say(row["value"], typical=row["typical"])}
@@ -119,6 +121,8 @@ class _Explained:
     wanted: frozenset[str]
     rows: int = 0
     total: Any = 0.0
+    base: float = 0.0
+    sampler: Sampler = field(default_factory=lambda: Sampler(size=SAMPLE_ROWS))
     customers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def see(self, batch: Any, snapshot: Snapshot) -> Any:
@@ -133,6 +137,9 @@ class _Explained:
         self.rows += len(found.values)
         self.total = self.total + np.abs(found.values).sum(axis=0)
         ids = kept.column("customer_id").to_pylist()
+        if ids:
+            self.base = found.base
+            self.sampler.see(ids, matrix.values, found.values)
         for position, customer in enumerate(ids):
             if customer in self.wanted:
                 self.customers[customer] = self._one(
@@ -153,6 +160,18 @@ class _Explained:
             }
             for i in order
         ]
+
+    def sample(self, says: Mapping[str, str]) -> ExplainedSample:
+        """Return the customers drawn, for plots."""
+        ids, (values, weights) = self.sampler.drawn()
+        return ExplainedSample(
+            customer_ids=ids,
+            feature_names=self.bundle.feature_names,
+            says=says,
+            values=values,
+            contributions=weights,
+            base=self.base,
+        )
 
     def drivers(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         """Return mean |contribution| by feature, the strongest first."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from churnkit.labels import HorizonAdvice
     from churnkit.pipeline.metrics import MetricsResult
     from churnkit.pipeline.reporting import ReportResult
+    from churnkit.reasons import ExplainedSample
 
 __all__ = ["ExplainResult", "RunResult", "ScoreResult", "TrainResult", "ValidationResult"]
 
@@ -124,6 +125,8 @@ class ExplainResult:
         ``feature``, ``mean_contribution`` (mean |log-odds|), ``says`` (the phrase), strongest first.
     customers : dict of str to list of dict
         For each customer asked for: ``feature``, ``value``, ``contribution``, ``says``.
+    sample : ExplainedSample
+        At most 5,000 customers of the population drawn at random, with features and contributions.
     output : Path or None
         Contributions of everybody, if written.
     """
@@ -131,6 +134,7 @@ class ExplainResult:
     as_of: str
     model_version: str
     drivers: list[dict[str, Any]]
+    sample: ExplainedSample
     customers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     output: Path | None = None
 
@@ -149,6 +153,10 @@ class ExplainResult:
         import pandas as pd
 
         return pd.DataFrame(self.drivers)
+
+    def to_shap(self) -> Any:
+        """Return the sampled customers as a ``shap.Explanation`` that shap's own plots take."""
+        return self.sample.to_shap()
 
 
 @dataclass(frozen=True, kw_only=True)
