@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import shap
+import pytest
 
 from churnkit.reasons import ExplainedSample, Sampler
 
@@ -54,8 +54,12 @@ def test_few_are_all_kept():
     assert rows[:, 0].tolist() == [1, 2]
 
 
+# shap 0.51 makes its colour maps the way that matplotlib 3.11 is giving up.
+@pytest.mark.filterwarnings("ignore:The set_:PendingDeprecationWarning")
 def test_shap_takes_the_sample():
     """What shap plots holds values, base, data and names, and adds up."""
+    import shap
+
     sample = ExplainedSample(
         customer_ids=("a", "b"),
         feature_names=("x", "y"),
