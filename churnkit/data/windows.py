@@ -13,11 +13,37 @@ __all__ = [
     "SkippedSnapshot",
     "Snapshot",
     "SnapshotPlan",
+    "as_day",
     "midnight_us",
     "plan_snapshots",
 ]
 
 US_PER_DAY = 86_400_000_000
+
+
+def as_day(
+    as_of: date | datetime | str | None, *, time_zone: str, name: str = "as_of"
+) -> date | None:
+    """Return a business day given as a date, as ISO text, or as the instant at which it begins.
+
+    Raises
+    ------
+    ParameterError
+        If it is no date, or an instant within a day.
+    """
+    if isinstance(as_of, str):
+        try:
+            return date.fromisoformat(as_of)
+        except ValueError as error:
+            msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
+            raise ParameterError(msg) from error
+    if not isinstance(as_of, datetime):
+        return as_of
+    local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of
+    if local.time() != time.min:
+        msg = f"{name}: must be the beginning of a day in {time_zone}; got {as_of}"
+        raise ParameterError(msg)
+    return local.date()
 
 
 def midnight_us(day: date, *, time_zone: str) -> int:

@@ -12,9 +12,9 @@ import numpy as np
 
 from churnkit.data.windows import Snapshot
 from churnkit.features.build import build_features
+from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.purchase import forecast_purchases
-from churnkit.pipeline.session import make_builders
 from churnkit.reasons import contributions, phrases_of
 from churnkit.reporting import CustomerView, DriverSample
 

@@ -12,10 +12,11 @@ from churnkit.data.sinks import open_sink
 from churnkit.data.windows import Snapshot
 from churnkit.errors import DataError
 from churnkit.features.build import build_features
+from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.results import ExplainResult
-from churnkit.pipeline.session import as_config, make_builders, open_session
+from churnkit.pipeline.session import as_config, open_session
 from churnkit.reasons import ExplainedSample, Sampler, contributions, phrases_of
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.data.windows import Snapshot
+from churnkit.data.windows import Snapshot, as_day
 from churnkit.features.build import build_features as build_in_engine
-from churnkit.pipeline.session import as_config, as_day, make_builders, open_session
+from churnkit.features.named import make_builders
+from churnkit.pipeline.session import as_config, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

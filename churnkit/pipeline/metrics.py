@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from churnkit.data.sinks import open_sink, write_json
-from churnkit.data.windows import midnight_us
+from churnkit.data.windows import as_day, midnight_us
 from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.definitions import activity_window_days, definitions_of, known_margin
 from churnkit.pipeline.rejected import write_rejected
-from churnkit.pipeline.session import Session, as_config, as_day, open_session
+from churnkit.pipeline.session import Session, as_config, open_session
 from churnkit.pipeline.tables import OTHER_TABLES, span_of
 from churnkit.retention.company import retention_metrics as compute
 from churnkit.retention.subscriptions import subscription_survival

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.data.sinks import replace_file
 from churnkit.data.windows import Snapshot
 from churnkit.evaluation.backtest import mean_metrics
+from churnkit.features.named import make_builders
 from churnkit.pipeline.cards import outcome_of
 from churnkit.pipeline.customer_views import (
     customer_views,
@@ -21,7 +22,7 @@ from churnkit.pipeline.customer_views import (
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.scoring import score_in
-from churnkit.pipeline.session import as_config, make_builders, now, open_session
+from churnkit.pipeline.session import as_config, now, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.reporting import MOST_CUSTOMERS, Report, render_report
 from churnkit.retention.cohorts import cohort_triangle

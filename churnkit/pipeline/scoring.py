@@ -11,6 +11,7 @@ from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError
+from churnkit.features.named import make_builders
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.elsewhere import customers_without_orders
 from churnkit.pipeline.registered import open_bundle
@@ -19,7 +20,6 @@ from churnkit.pipeline.results import ScoreResult
 from churnkit.pipeline.session import (
     Session,
     as_config,
-    make_builders,
     now,
     open_session,
 )

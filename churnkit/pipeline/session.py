@@ -5,19 +5,19 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from churnkit.config import Config
 from churnkit.config import load_config as read_config
-from churnkit.data.windows import midnight_us, plan_snapshots
+from churnkit.data.windows import as_day, midnight_us, plan_snapshots
 from churnkit.engines import ENGINES
-from churnkit.errors import ChurnkitError, ConfigError, DataError, ParameterError
+from churnkit.errors import ChurnkitError, ConfigError, DataError
 from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
+from churnkit.features.named import make_builders
 from churnkit.labels import LABELS
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import CALIBRATORS
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from churnkit.features.history import ReadHistory
     from churnkit.models.bundle import Bundle
 
-__all__ = ["Session", "as_config", "as_day", "make_builders", "now", "open_session"]
+__all__ = ["Session", "as_config", "now", "open_session"]
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
@@ -92,16 +92,6 @@ def _faults_of_options(name: str, options: Mapping[str, Any]) -> list[str]:
     except (ChurnkitError, TypeError) as error:
         return [f"features.{name}: {error}"]
     return []
-
-
-def make_builders(features: Mapping[str, Mapping[str, Any]]) -> list[FeatureBuilder]:
-    """Return the builders that a configuration or a bundle names, in its order."""
-    return [
-        FEATURE_BUILDERS[name](
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        )
-        for name, options in features.items()
-    ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -324,31 +314,6 @@ def _span(history: ReadHistory | None, others: Mapping[str, LoadedTable]) -> tup
         msg = "tables: none that was read has a time, so that no period is known"
         raise DataError(msg)
     return span
-
-
-def as_day(
-    as_of: date | datetime | str | None, *, time_zone: str, name: str = "as_of"
-) -> date | None:
-    """Return a business day given as a date, as ISO text, or as the instant at which it begins.
-
-    Raises
-    ------
-    ParameterError
-        If it is no date, or an instant within a day.
-    """
-    if isinstance(as_of, str):
-        try:
-            return date.fromisoformat(as_of)
-        except ValueError as error:
-            msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
-            raise ParameterError(msg) from error
-    if not isinstance(as_of, datetime):
-        return as_of
-    local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of
-    if local.time() != time.min:
-        msg = f"{name}: must be the beginning of a day in {time_zone}; got {as_of}"
-        raise ParameterError(msg)
-    return local.date()
 
 
 def now() -> datetime:

@@ -19,6 +19,7 @@ from churnkit.evaluation.backtest import backtest as run_backtest
 from churnkit.evaluation.guards import implausible_features
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.evaluation.profit import best_share_to_contact
+from churnkit.features.named import make_builders
 from churnkit.labels import horizon_advice
 from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.training import fit_models
@@ -26,7 +27,7 @@ from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import write_card
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
-from churnkit.pipeline.session import Session, as_config, make_builders, open_session
+from churnkit.pipeline.session import Session, as_config, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.tracking import Tracker, decide_champion
 

@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from churnkit.data.sources import TableSpec
-from churnkit.data.windows import midnight_us
+from churnkit.data.windows import as_day, midnight_us
 from churnkit.engines import DuckDBEngine
-from churnkit.errors import ParameterError
-from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
+from churnkit.features.named import make_builders
 from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
 
@@ -76,8 +75,9 @@ def score_frame(
     """
     import pyarrow as pa
 
-    zone, day = bundle.data["time_zone"], _day(as_of)
-    builders = _builders(bundle)
+    zone = bundle.data["time_zone"]
+    day = as_day(as_of, time_zone=zone)
+    builders = make_builders(bundle.features)
     wording = _reasons(bundle, builders=builders, count=reasons)
 
     def explained(features: FeatureMatrix) -> dict[str, list[Any]]:
@@ -114,24 +114,5 @@ def score_frame(
     return frame
 
 
-def _builders(bundle: Bundle) -> list[FeatureBuilder]:
-    return [
-        FEATURE_BUILDERS[name](
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
-        )
-        for name, options in bundle.features.items()
-    ]
-
-
 def _reasons(bundle: Bundle, *, builders: Sequence[FeatureBuilder], count: int) -> Reasons:
     return Reasons(phrases=phrases_of(builders), typical=bundle.typical, count=count)
-
-
-def _day(as_of: date | str | None) -> date | None:
-    if not isinstance(as_of, str):
-        return as_of
-    try:
-        return date.fromisoformat(as_of)
-    except ValueError as error:
-        msg = f"as_of: must be a date such as 2011-12-10; got {as_of!r}"
-        raise ParameterError(msg) from error
