@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from churnkit.errors import ParameterError
+from churnkit.models.venn_abers import venn_abers_points
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "Calibrator",
     "IsotonicCalibrator",
     "NoCalibrator",
+    "VennAbersCalibrator",
     "choose_calibrator",
     "level_shift",
     "load_calibrator",
@@ -155,6 +157,30 @@ class IsotonicCalibrator:
             x=tuple(float(v) for v in curve.X_thresholds_),
             y=tuple(float(v) for v in curve.y_thresholds_),
         )
+
+    def log_odds(self, log_odds: Floats) -> Floats:
+        """Return calibrated log-odds."""
+        return logit(np.interp(log_odds, self.x, self.y))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"kind": self.kind, "x": list(self.x), "y": list(self.y)}
+
+
+@CALIBRATORS.register("venn_abers")
+@dataclass(frozen=True, kw_only=True)
+class VennAbersCalibrator:
+    """The merge of two isotonic fits, see :func:`venn_abers_points`; linear between its points."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    kind: str = "venn_abers"
+
+    @classmethod
+    def fit(cls, log_odds: Floats, churned: NDArray[np.bool_]) -> VennAbersCalibrator:
+        """Compute the merge at the observed scores."""
+        x, y = venn_abers_points(log_odds, churned)
+        return cls(x=tuple(x.tolist()), y=tuple(y.tolist()))
 
     def log_odds(self, log_odds: Floats) -> Floats:
         """Return calibrated log-odds."""

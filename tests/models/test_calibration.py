@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from churnkit.errors import ParameterError, UnknownNameError
@@ -50,6 +51,37 @@ def test_beta_calibration_is_a_logistic_regression():
 
     assert (fitted.a, fitted.b) == pytest.approx(tuple(oracle.coef_[0]), abs=2e-3)
     assert fitted.c == pytest.approx(oracle.intercept_[0], abs=2e-3)
+
+
+def test_venn_abers_is_two_isotonic_fits_with_the_customer_in_them():
+    """At every observed score it is the merge of the definition, fitted anew by scikit-learn."""
+    scores, churned = outcomes(slope=0.7, customers=120)
+    scores = np.round(scores, 1)
+
+    fitted = CALIBRATORS["venn_abers"].fit(scores, churned)
+
+    for score in np.unique(scores):
+        p0, p1 = (
+            IsotonicRegression()
+            .fit(np.append(scores, score), np.append(churned, label))
+            .predict([score])[0]
+            for label in (False, True)
+        )
+        found = sigmoid(fitted.log_odds(np.array([score])))[0]
+        assert found == pytest.approx(p1 / (1.0 - p0 + p1), abs=1e-9)
+
+
+def test_venn_abers_is_never_sure_and_stays_small():
+    """With only churners seen nobody has 1, with 5,000 customers there are 400 points at most."""
+    scores, churned = outcomes(slope=0.7, customers=5_000)
+
+    alone = CALIBRATORS["venn_abers"].fit(scores[:20], np.ones(20, dtype=bool))
+    many = CALIBRATORS["venn_abers"].fit(scores, churned)
+
+    assert np.all(np.array(alone.y) < 1.0)
+    assert len(many.x) <= 400
+    fresh, happened = outcomes(slope=0.7, seed=8)
+    assert log_loss_of(many.log_odds(fresh), happened) < log_loss_of(fresh, happened)
 
 
 def test_overconfident_log_odds_are_calibrated():

@@ -168,7 +168,7 @@ def test_names_that_are_not_registered_are_refused_together(config_of):
     assert str(refused.value).splitlines() == [
         "shop: churn.model: unknown name 'lightgmb'. Did you mean 'lightgbm'? Known: lightgbm.",
         "shop: churn.calibration: unknown name 'betta'. Did you mean 'beta'?"
-        " Known: auto, beta, isotonic, none.",
+        " Known: auto, beta, isotonic, none, venn_abers.",
         "shop: features.rmf: unknown name 'rmf'. Did you mean 'rfm'?"
         f" Known: {', '.join(known_features())}.",
         "shop: features.rfm.window_days: unknown key. Did you mean 'windows_days'?"
