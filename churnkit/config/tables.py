@@ -149,6 +149,11 @@ class CustomerColumns(TableColumns):
     __pydantic_extra__: dict[str, Column]
 
     customer_id: Column = Field(description="whose attributes they are")
+    since: Column | None = Field(
+        default=None,
+        description="from when on the row is known; without it the attributes are taken to have been"
+        " known always",
+    )
 
 
 class MarketingCostColumns(TableColumns):

@@ -199,7 +199,10 @@ def _rewards() -> TableContract:
 
 @CONTRACTS.register("customers")
 def _customers(attributes: Sequence[str] = ()) -> TableContract:
-    """Attributes of customers, one row each; the attributes are text columns under any names."""
+    """Attributes of customers, one row each; the attributes are text columns under any names.
+
+    ``since`` says from when on the row is known; without it the rows are taken to be known always.
+    """
     repeated = Check(
         name="customer_repeated",
         sentence="the customer has another row",
@@ -210,7 +213,11 @@ def _customers(attributes: Sequence[str] = ()) -> TableContract:
     )  # fmt: skip
     return TableContract(
         name="customers",
-        columns=(CUSTOMER, *(Column(name=name, kind="text", required=True) for name in attributes)),
+        columns=(
+            CUSTOMER,
+            Column(name="since", kind="time", nullable=False),
+            *(Column(name=name, kind="text", required=True) for name in attributes),
+        ),
         extra=lambda _: [repeated],
     )
 

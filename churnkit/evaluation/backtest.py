@@ -11,6 +11,7 @@ import numpy as np
 from churnkit.evaluation.guards import churn_skill, level_is_off
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.features.build import build_features
+from churnkit.features.learned import category_names
 from churnkit.models.base import label_snapshot
 from churnkit.models.baselines import BASELINES
 from churnkit.models.purchase import forecast_purchases
@@ -77,6 +78,7 @@ class SnapshotLoader:
                 feature_names=table.feature_names,
                 active_within_days=self.active_within_days,
                 min_orders=self.min_orders,
+                category_names=category_names(self.builders),
             )
         return self._made[snapshot]
 

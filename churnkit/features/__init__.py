@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from churnkit.features import (
+    attributes,
     basket,
     engagement,
     loyalty,
@@ -15,6 +16,7 @@ from churnkit.features import (
 )
 
 __all__ = [
+    "attributes",
     "basket",
     "engagement",
     "loyalty",

@@ -93,7 +93,9 @@ class History:
         found = {}
         for name, table in self.tables.items():
             column = first_time(name)
-            if column is not None and name not in {"orders", "lines"}:
+            if name in {"orders", "lines"} or column is None:
+                continue
+            if column in table.collect_schema().names():
                 oldest = self.engine.collect(table.select(first=nw.col(column).min()))
                 found[name] = oldest["first"][0].as_py()
         return {name: int(first) for name, first in found.items() if first is not None}
@@ -140,6 +142,11 @@ class Known:
             first = self.first_us.get(table)
             recorded = first is not None and first < self.days_ago_us(days - 1)
         return recorded and days <= self.snapshot.observation_days
+
+    @property
+    def everybody(self) -> nw.LazyFrame[Any]:
+        """``customer_id`` of the customers whose features are built, once each."""
+        return self["orders"].select("customer_id").unique()
 
     def __getitem__(self, name: str) -> nw.LazyFrame[Any]:
         """Return a table, or say that the data has none of this name."""

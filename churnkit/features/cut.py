@@ -19,6 +19,7 @@ __all__ = ["first_time", "known_rows"]
 
 SAME_CONTRACT = {"lines": "orders"}
 LASTS_UNTIL = "ended_at_us"
+AGELESS = "customers"
 
 
 @lru_cache(maxsize=64)
@@ -34,10 +35,12 @@ def _times(name: str) -> tuple[str, ...]:
 def first_time(name: str) -> str | None:
     """Return the column at which a row of a table becomes known, None for a table without time.
 
+    A table may lack the column where its contract does not require it.
+
     Examples
     --------
     >>> first_time("support_tickets"), first_time("customers")
-    ('opened_at_us', None)
+    ('opened_at_us', 'since_us')
     """
     return next(iter(_times(name)), None)
 
@@ -48,7 +51,8 @@ def known_rows(table: nw.LazyFrame[Any], *, name: str, snapshot: Snapshot) -> nw
     A row is known from its first time column on; its later times (a ticket's resolution, a reward's
     redemption, a subscription's end) are null where they lie at or after the cutoff. Rows from
     before the observation interval are left out; a subscription that reaches into it is kept whole.
-    A table without time is returned as it is: what it says is taken to have been known always.
+    A table without time is returned as it is: what it says is taken to have been known always. What
+    is known of a customer does not age: it is kept from before the interval.
 
     Parameters
     ----------
@@ -60,13 +64,16 @@ def known_rows(table: nw.LazyFrame[Any], *, name: str, snapshot: Snapshot) -> nw
         The cutoff and the observation interval.
     """
     first, *later = _times(name) or (None,)
-    if first is None:
+    names = table.collect_schema().names()
+    if first is None or first not in names:
         return table
     start, end = snapshot.observation_start_us, snapshot.cutoff_us
     age_days = (nw.lit(end) - nw.col(first)) / US_PER_DAY
     if name == "orders":
         return known_at(table, start_us=start, cutoff_us=end).with_columns(age_days=age_days)
-    given = [column for column in later if column in table.collect_schema().names()]
+    if name == AGELESS:
+        return table.filter(nw.col(first) < end)
+    given = [column for column in later if column in names]
     in_reach = nw.col(first) >= start
     if LASTS_UNTIL in given:
         in_reach = nw.col(LASTS_UNTIL).is_null() | (nw.col(LASTS_UNTIL) >= start)

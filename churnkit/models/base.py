@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -52,22 +52,27 @@ class FeatureMatrix:
         One per column, in the order the model was trained on.
     values : ndarray of float32, shape (n_customers, n_features)
         NaN where a feature is not known.
+    categories : tuple of str
+        Features whose values are positions of levels, not amounts.
     """
 
     names: tuple[str, ...]
     values: NDArray[np.float32]
+    categories: tuple[str, ...] = ()
 
     @classmethod
-    def from_arrow(cls, table: pa.Table, *, names: Sequence[str]) -> FeatureMatrix:
+    def from_arrow(
+        cls, table: pa.Table, *, names: Sequence[str], categories: Sequence[str] = ()
+    ) -> FeatureMatrix:
         """Return the named columns of an Arrow table as a matrix; nulls become NaN."""
         values = np.empty((table.num_rows, len(names)), dtype=np.float32)
         for position, name in enumerate(names):
             values[:, position] = table.column(name).to_numpy()
-        return cls(names=tuple(names), values=values)
+        return cls(names=tuple(names), values=values, categories=tuple(categories))
 
     def __getitem__(self, rows: NDArray[Any]) -> FeatureMatrix:
         """Return the chosen rows (a mask or positions)."""
-        return FeatureMatrix(names=self.names, values=self.values[rows])
+        return replace(self, values=self.values[rows])
 
     def require(self, names: tuple[str, ...]) -> None:
         """Refuse a matrix whose columns are not exactly ``names`` in this order."""
@@ -145,6 +150,7 @@ def label_snapshot(
     feature_names: Sequence[str],
     active_within_days: int,
     min_orders: int,
+    category_names: Sequence[str] = (),
 ) -> LabelledSnapshot:
     """Join features and labels; customers without a label row did nothing in the horizon.
 
@@ -161,6 +167,8 @@ def label_snapshot(
         Columns of the matrix, in order.
     active_within_days, min_orders : int
         The population.
+    category_names : sequence of str
+        Features whose values are positions of levels.
     """
     ids = np.asarray(features.column("customer_id").to_pylist(), dtype=object)
     base = base_numbers(features)
@@ -181,7 +189,7 @@ def label_snapshot(
         customer_ids=ids,
         base=base,
         eligible=eligible,
-        features=FeatureMatrix.from_arrow(kept, names=feature_names),
+        features=FeatureMatrix.from_arrow(kept, names=feature_names, categories=category_names),
         churned=churned,
         future_spend=spend,
         future_orders=orders,
@@ -191,7 +199,7 @@ def label_snapshot(
 def stack(snapshots: Sequence[LabelledSnapshot]) -> FeatureMatrix:
     """Return the features of all snapshots, one below the other."""
     values = np.concatenate([s.features.values for s in snapshots])
-    return FeatureMatrix(names=snapshots[0].features.names, values=values)
+    return replace(snapshots[0].features, values=values)
 
 
 class FittedLearner(Protocol):

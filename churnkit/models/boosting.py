@@ -143,7 +143,11 @@ class LightGBM:
         names = list(features.names)
         # The dataset is binned by these parameters before training reads them.
         train = lightgbm.Dataset(
-            features.values, label=target, feature_name=names, params=dict(parameters)
+            features.values,
+            label=target,
+            feature_name=names,
+            categorical_feature=list(features.categories),
+            params=dict(parameters),
         )
         watched: list[Any] = []
         callbacks: list[Any] = []

@@ -30,6 +30,7 @@ def make_bundle(
     models: Models,
     *,
     version: str,
+    features: Mapping[str, Mapping[str, Any]],
     notes: Mapping[str, Any],
     tested: Backtest,
     train: Sequence[LabelledSnapshot],
@@ -46,7 +47,7 @@ def make_bundle(
         version=version,
         created_at=now().isoformat(timespec="seconds"),
         models=models,
-        features={name: dict(options) for name, options in config.features.items()},
+        features={name: dict(options) for name, options in features.items()},
         feature_names=names,
         data={
             "time_zone": config.data.time_zone,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.data.windows import Snapshot, as_day
 from churnkit.features.build import build_features as build_in_engine
 from churnkit.features.named import make_builders
+from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.session import as_config, open_session
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def build_features(
             time_zone=config.data.time_zone,
         )
         made = build_in_engine(
-            session.read.history, snapshot, builders=make_builders(config.features)
+            session.read.history,
+            snapshot,
+            builders=make_builders(learned_features(session, snapshot)),
         )
         return CustomerFeatures(
             cutoff=snapshot.cutoff, feature_names=made.feature_names, table=made.to_arrow()

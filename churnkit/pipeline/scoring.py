@@ -9,8 +9,9 @@ import narwhals as nw
 
 from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
-from churnkit.data.windows import midnight_us
+from churnkit.data.windows import Snapshot, midnight_us
 from churnkit.errors import DataError
+from churnkit.features.learned import unknown_values
 from churnkit.features.named import make_builders
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.elsewhere import customers_without_orders
@@ -136,6 +137,8 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
     rejected = write_rejected(session, target)
     manifest = _manifest(session, bundle, summary, request=request, target=target)
     manifest["rejected_rows"] = rejected
+    now_known = Snapshot(cutoff=session.as_of, time_zone=zone, **bundle.snapshot)
+    manifest["unknown_values"] = unknown_values(builders, session.read.history.known(now_known))
     write_json(manifest_path, manifest)
     return ScoreResult(output=target, manifest=manifest)
 

@@ -125,15 +125,17 @@ def _contract(name: str, *, spec: TableSpec, engine: Engine, retention: Retentio
 
 def _attributes(spec: TableSpec, *, engine: Engine) -> tuple[str, ...]:
     """Return the attributes that are mapped, or all columns but the id where none is."""
-    if named := tuple(name for name in spec.columns if name != "customer_id"):
+    ours = {"customer_id", "since"}
+    if named := tuple(name for name in spec.columns if name not in ours):
         return named
     types = engine.column_types(source_of(spec.source).view(engine, ids=frozenset()))
-    return tuple(name for name in types if name not in {"customer_id", spec.column("customer_id")})
+    return tuple(name for name in types if name not in ours | {spec.column(n) for n in ours})
 
 
 def span_of(tables: Iterable[LoadedTable]) -> tuple[date, date] | None:
     """Return the first business day of some tables and the day after their last; None without time."""
-    reports = [table.report for table in tables]
+    # Registrations of customers are no activity: they say nothing of the time that was observed.
+    reports = [table.report for table in tables if table.report.table != "customers"]
     days = [
         date.fromisoformat(moment[: len("2011-12-10")])
         for report in reports

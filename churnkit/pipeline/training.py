@@ -25,6 +25,7 @@ from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import write_card
+from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
 from churnkit.pipeline.session import Session, as_config, open_session
@@ -122,10 +123,12 @@ def backtest(
     with open_session(as_config(config), tables=tables, progress=progress) as session:
         origins = session.plan().test
         plans = [session.plan(last=origin.cutoff, test=1) for origin in origins]
+        # Learned as of the first origin, so that no origin knows what came after it.
+        features = learned_features(session, plans[0].train[-1]) if plans else {}
         result = run_backtest(
             plans,
             name=session.config.name,
-            load=session.loader(),
+            load=session.loader(make_builders(features)),
             settings=session.settings(),
         )
     if output is not None:
@@ -167,7 +170,8 @@ def train(
 
 def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = False) -> TrainResult:
     """Train in an open session; see :func:`train`."""
-    config, load = session.config, session.loader()
+    config, features = session.config, learned_features(session, plan.train[-1])
+    load = session.loader(make_builders(features))
     snapshots = [load(s) for s in plan.train]
     session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
     models, notes = fit_models(snapshots, settings=session.settings(), judge=spend_metrics)
@@ -190,7 +194,14 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     }
     session.progress("saving and registering the model")
     return _register(
-        session, models, notes=notes, tested=tested, tests=tests, train=snapshots, load=load
+        session,
+        models,
+        features=features,
+        notes=notes,
+        tested=tested,
+        tests=tests,
+        train=snapshots,
+        load=load,
     )
 
 
@@ -214,6 +225,7 @@ def _register(
     session: Session,
     models: Models,
     *,
+    features: Mapping[str, Mapping[str, Any]],
     notes: Mapping[str, Any],
     tested: Backtest,
     tests: Sequence[LabelledSnapshot],
@@ -230,6 +242,7 @@ def _register(
             session,
             models,
             version=tracker.next_version(model_name),
+            features=features,
             notes=notes,
             tested=tested,
             train=train,

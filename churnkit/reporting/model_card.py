@@ -207,6 +207,10 @@ def _limits(bundle: Bundle) -> list[str]:
         "- Customers outside the population are not scored.\n"
         "- It ages: train again when the drift of the scores (PSI) passes 0.25 or a level above"
         " passes 10 %.\n"
-        "- Fairness between groups of people was not measured: training read no attributes of"
-        " customers.",
+        "- Fairness between groups of people was not measured"
+        + (
+            ", though the model reads attributes of customers."
+            if "attributes" in bundle.features
+            else ": training read no attributes of customers."
+        ),
     ]

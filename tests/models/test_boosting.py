@@ -114,3 +114,20 @@ def test_parameters_given_replace_the_defaults(sample):
 def test_leaves_grow_with_the_data(rows, least):
     """Few rows keep a tenth of them in every leaf, many keep 200."""
     assert default_parameters(rows)["min_data_in_leaf"] == least
+
+
+def test_categories_are_split_as_sets():
+    """One leaf on each side tells the even levels from the odd, which no threshold can."""
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 12, 4_000).astype(np.float32)
+    matrix = FeatureMatrix(names=("level",), values=codes[:, None], categories=("level",))
+    params = {"num_leaves": 2, "extra_trees": False, "cat_smooth": 1.0, "max_cat_to_onehot": 1}
+
+    fitted = MODELS["lightgbm"](params=params, threads=1).fit(
+        matrix, (codes % 2).astype(np.float64), objective="binary", rounds=5
+    )
+
+    again = MODELS["lightgbm"]().load(fitted.to_text())
+    said = again.predict_raw(matrix)
+    assert said[codes % 2 == 1].min() > said[codes % 2 == 0].max()
+    np.testing.assert_allclose(again.contributions(matrix).sum(axis=1), said, atol=1e-9)
