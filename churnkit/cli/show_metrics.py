@@ -30,6 +30,7 @@ UNITS = {
     "points": "{:+,.1f} pts",
     "ratio": "{:,.3f}",
     "currency": "{:,.2f}",
+    "hours": "{:,.1f} h",
     "months": "{:,.1f} mo",
     "count": "{:,.0f}",
     "score": "{:,.2f}",

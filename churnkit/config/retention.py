@@ -9,7 +9,17 @@ from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, fie
 
 from churnkit.config.faults import Fault, FaultsError, shown
 from churnkit.config.keys import Says
-from churnkit.config.values import Days, Fraction, Positive, Section, TableFile, Text, freeze, thaw
+from churnkit.config.values import (
+    Days,
+    Fraction,
+    NonNegative,
+    Positive,
+    Section,
+    TableFile,
+    Text,
+    freeze,
+    thaw,
+)
 
 __all__ = ["Retention"]
 
@@ -40,6 +50,14 @@ def _event_types(value: object) -> tuple[str, ...] | None:
     raise FaultsError(Fault((), msg))
 
 
+def _steps(value: object) -> tuple[str, ...] | None:
+    steps = _event_types(value)
+    if steps is not None and (len(steps) < 2 or len(set(steps)) < len(steps)):
+        msg = f"must be at least two event types, each once, or null; got {shown(value)}"
+        raise FaultsError(Fault((), msg))
+    return steps
+
+
 Options = Annotated[int, Field(ge=2, le=100), Says("a whole number from 2 to 100")]
 SegmentTable = Annotated[
     tuple[Mapping[str, Any], ...] | None,
@@ -53,6 +71,15 @@ EventTypes = Annotated[
     PlainSerializer(thaw),
     Says("a list of event types or null"),
 ]
+
+FunnelSteps = Annotated[
+    tuple[str, ...] | None,
+    PlainValidator(_steps),
+    PlainSerializer(thaw),
+    Says("a list of event types or null"),
+]
+LadderSteps = Annotated[int, Field(ge=1, le=100), Says("a whole number from 1 to 100")]
+Points = Annotated[float, Field(ge=-100, le=100), Says("a number from -100 to 100")]
 
 
 class Retention(Section):
@@ -74,8 +101,20 @@ class Retention(Section):
     )
     lifespan: Literal["observed", "churn"] = Field(
         default="observed",
-        description="lifespan in customer_lifetime_value: last order - first order, or 1 / yearly"
-        " churn",
+        description="lifespan in customer_lifetime_value, and in formula_ltv of the score table:"
+        " last order - first order, or 1 / yearly churn",
+    )
+    discounted: Literal["first_margin_excluded", "first_margin_counted"] = Field(
+        default="first_margin_excluded", description="variant of discounted_lifetime_value"
+    )
+    yearly_discount_rate: NonNegative | None = Field(
+        default=None,
+        description="discount rate of lifetime values in the metrics, as a fraction; null:"
+        " lifetime_value.yearly_discount_rate",
+    )
+    lift_points: Points = Field(
+        default=5.0,
+        description="percentage points of retention whose effect retention_lift shows",
     )
     csat_options: Options = Field(default=5, description="options of the CSAT scale, from 1")
     csat_positive_from: Options | None = Field(
@@ -96,6 +135,26 @@ class Retention(Section):
     purchase_event: Text = Field(default="purchase", description="event type of a purchase")
     cart_window_hours: Positive = Field(
         default=24.0, description="a cart without a purchase in so many hours is abandoned"
+    )
+    funnel_steps: FunnelSteps = Field(
+        default=None,
+        description="event types of the funnel in order, at least two; null: cart_event, then"
+        " purchase_event",
+    )
+    funnel_window_hours: Positive = Field(
+        default=24.0, description="all steps of a funnel must follow within so many hours"
+    )
+    funnel_by: Literal["customer", "session"] = Field(
+        default="customer",
+        description="what goes through the funnel: customers, or sessions by session_id",
+    )
+    ladder_steps: LadderSteps = Field(
+        default=10, description="orders up to which the repurchase ladder goes"
+    )
+    ladder_days: Days | None = Field(
+        default=None,
+        description="days within which the next order counts in the repurchase ladder; null:"
+        " whenever it was",
     )
     segments: SegmentTable = Field(
         default=None,

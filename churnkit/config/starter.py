@@ -102,6 +102,9 @@ retention:               # the definitions behind the metrics: churnkit metrics 
   repeat: in_period      # or ever
   net_revenue: closed    # or with_reactivations
   lifespan: observed     # in lifetime value: last - first order, or churn: 1 / yearly churn
+  discounted: first_margin_excluded # or first_margin_counted
+  yearly_discount_rate: null # null: lifetime_value.yearly_discount_rate
+  lift_points: 5.0         # what so many points more retention would be worth
   csat_options: 5        # scales of the surveys
   csat_positive_from: null # lowest positive score; null: the top two options
   ces_options: 7
@@ -110,6 +113,11 @@ retention:               # the definitions behind the metrics: churnkit metrics 
   cart_event: cart_add   # event types of a filled cart and of a purchase
   purchase_event: purchase
   cart_window_hours: 24.0
+  funnel_steps: null       # event types in order; null: cart_event, then purchase_event
+  funnel_window_hours: 24.0 # for all steps together
+  funnel_by: customer      # or session
+  ladder_steps: 10         # orders up to which the repurchase ladder goes
+  ladder_days: null        # count the next order only in so many days; null: whenever it was
   segments: null         # null: the eleven RFM segments of practice; or your own rules
   level: 0.95            # of confidence intervals
   output: out/{{name}}/metrics.parquet

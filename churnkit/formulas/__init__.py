@@ -26,10 +26,11 @@ from churnkit.formulas.discounted import (
     discounted_lifetime_value,
     retention_lift,
 )
-from churnkit.formulas.engagement import active_users, contact_rate, redemption_rate, stickiness
+from churnkit.formulas.engagement import active_users, redemption_rate, stickiness
 from churnkit.formulas.funnels import cart_abandonment_rate, funnel_conversion, funnel_drop_off
 from churnkit.formulas.intervals import (
     Interval,
+    median_interval,
     net_share_interval,
     poisson_interval,
     wilson_interval,
@@ -62,12 +63,21 @@ from churnkit.formulas.satisfaction import (
     csat,
     nps,
 )
+from churnkit.formulas.support import (
+    CONTACT_VARIANTS,
+    contact_rate,
+    first_response_hours,
+    resolution_hours,
+    resolution_rate,
+    support_contacts,
+)
 
 __all__ = [
     "BUDGET_MIX",
     "BUDGET_VARIANTS",
     "CES_VARIANTS",
     "CHURN_VARIANTS",
+    "CONTACT_VARIANTS",
     "DAYS_PER_YEAR",
     "FORMULAS",
     "LIFESPAN_VARIANTS",
@@ -103,6 +113,7 @@ __all__ = [
     "customer_retention_rate_strict",
     "described",
     "discounted_lifetime_value",
+    "first_response_hours",
     "formula_info",
     "formula_ltv",
     "funnel_conversion",
@@ -110,6 +121,7 @@ __all__ = [
     "gross_revenue_retention",
     "ltv_to_cac",
     "mean_days_between_orders",
+    "median_interval",
     "net_revenue_retention",
     "net_share_interval",
     "nps",
@@ -122,9 +134,12 @@ __all__ = [
     "redemption_rate",
     "repeat_purchase_rate",
     "repurchase_probability",
+    "resolution_hours",
+    "resolution_rate",
     "retention_lift",
     "revenue_churn_rate",
     "stickiness",
+    "support_contacts",
     "top_decile_spend_ratio",
     "wilson_interval",
 ]

@@ -1,4 +1,4 @@
-"""What customers do beside ordering: visits, rewards and calls for help."""
+"""What customers do beside ordering: visits and rewards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.formulas.catalogue import FORMULAS, described
 from churnkit.formulas.checks import count_column, counts, non_negative, part_of
-from churnkit.formulas.intervals import poisson_interval, wilson_interval
+from churnkit.formulas.intervals import wilson_interval
 from churnkit.formulas.metric import MetricValue, quotient
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "active_users",
-    "contact_rate",
     "redemption_rate",
     "stickiness",
 ]
@@ -182,58 +181,4 @@ def redemption_rate(*, redeemed: float, issued: float, level: float = 0.95) -> M
         n=whole,
         empty="no rewards issued",
         interval=partial(wilson_interval, part, whole, level=level),
-    )
-
-
-@FORMULAS.register("contact_rate")
-@described(
-    unit="ratio",
-    formula="contacts to support / orders",
-    zero_cases=({"contacts": 3, "orders": 0},),
-)
-def contact_rate(*, contacts: float, orders: float, level: float = 0.95) -> MetricValue:
-    """Contacts to support per order.
-
-    Parameters
-    ----------
-    contacts : int
-        Contacts in the period.
-    orders : int
-        Orders in the period.
-    level : float, default 0.95
-        Level of the exact Poisson interval, orders being the exposure.
-
-    Returns
-    -------
-    MetricValue
-        A ratio, above 1 if contacts outnumber orders; ``n`` is the number of orders.
-
-    Raises
-    ------
-    ParameterError
-        If an argument is not a whole number >= 0.
-
-    Notes
-    -----
-    The interval takes contacts as independent: with several about one order it is too narrow.
-
-    References
-    ----------
-    Practice; definition in docs/metrics.
-
-    Examples
-    --------
-    >>> contact_rate(contacts=30, orders=600).value
-    0.05
-    """
-    where = "contact_rate"
-    events, made = counts(where, contacts=contacts, orders=orders)
-    return quotient(
-        where,
-        numerator=events,
-        denominator=made,
-        unit="ratio",
-        n=made,
-        empty="no orders in the period",
-        interval=partial(poisson_interval, events, exposure=made, level=level),
     )

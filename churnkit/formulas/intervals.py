@@ -1,15 +1,22 @@
-"""Confidence intervals for shares, rates and net scores."""
+"""Confidence intervals for shares, rates, net scores and medians."""
 
 from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from churnkit.errors import ParameterError
 from churnkit.formulas.checks import check_level, counts, non_negative, part_of
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = [
     "Interval",
+    "median_interval",
     "net_share_interval",
     "poisson_interval",
     "wilson_interval",
@@ -159,6 +166,49 @@ def net_share_interval(
     net = (plus - minus) / n
     half = z * math.sqrt(((plus + minus) / n - net * net) / n)
     return max(-1.0, net - half), min(1.0, net + half)
+
+
+def median_interval(values: ArrayLike, *, level: float = 0.95) -> Interval | None:
+    """Interval of the median of independent values, whatever their distribution.
+
+    Parameters
+    ----------
+    values : array-like of float, shape (n,)
+        Without NaN, in any order.
+    level : float, default 0.95
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of float or None
+        Two of the values; None where there are too few for the level: fewer than six for 95 %.
+
+    Raises
+    ------
+    ParameterError
+        If the level is out of its range.
+
+    Notes
+    -----
+    The number of values below the median is binomial with probability one half: the k-th smallest
+    and the k-th largest value hold it between them, with the largest k that keeps the level.
+
+    References
+    ----------
+    W. J. Conover (1999), Practical Nonparametric Statistics, 3rd ed., New York: Wiley, 143-148.
+
+    Examples
+    --------
+    >>> median_interval([5.0, 1.0, 2.0, 30.0, 4.0, 8.0, 3.0])
+    (1.0, 30.0)
+    """
+    from scipy.stats import binom
+
+    check_level("median_interval", level)
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    # The smallest k with P(fewer than k below) still within the tail is one too far.
+    k = int(binom.ppf((1.0 - level) / 2.0, ordered.size, 0.5)) if ordered.size else 0
+    return (float(ordered[k - 1]), float(ordered[-k])) if k else None
 
 
 def _z(where: str, level: float) -> float:

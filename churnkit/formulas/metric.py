@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["SMALL_N", "MetricValue", "Status", "Unit", "quotient"]
 
 Status = Literal["ok", "zero_denominator", "negative_base", "small_n"]
-Unit = Literal["percent", "points", "ratio", "currency", "months", "count", "score"]
+Unit = Literal["percent", "points", "ratio", "currency", "hours", "months", "count", "score"]
 
 SMALL_N = 30
 """Below this many customers, answers or orders a value is given but marked ``small_n``."""
@@ -36,8 +36,8 @@ class MetricValue:
         The metric in ``unit``; null if ``status`` is ``zero_denominator`` or ``negative_base``.
     unit : str
         ``percent`` (0-100), ``points`` (a difference of two percentages), ``ratio`` (plain
-        number), ``currency`` (that of the input), ``months``, ``count`` or ``score`` (points of
-        a survey's scale).
+        number), ``currency`` (that of the input), ``hours``, ``months``, ``count`` or ``score``
+        (points of a survey's scale).
     numerator, denominator : float
         What was divided by what. A metric that is a product has the denominator 1.
     n : int or None

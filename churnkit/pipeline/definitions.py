@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from churnkit.errors import ParameterError
 from churnkit.retention.definitions import Definitions
 from churnkit.retention.segments import DEFAULT_RULES, SegmentRules
+from churnkit.retention.yearly_churn import yearly_churn_probability
 
 if TYPE_CHECKING:
-    from churnkit.config import Config
+    from datetime import date
 
-__all__ = ["activity_window_days", "definitions_of", "faults_of_definitions", "known_margin"]
+    from churnkit.config import Config
+    from churnkit.pipeline.session import Session
+
+__all__ = [
+    "activity_window_days",
+    "definitions_of",
+    "faults_of_definitions",
+    "known_margin",
+    "yearly_churn_of",
+]
+
+logger = logging.getLogger("churnkit")
 
 
 def segments_of(config: Config) -> SegmentRules:
@@ -41,6 +54,13 @@ def definitions_of(config: Config) -> Definitions:
         net_revenue=chosen.net_revenue,
         ces=chosen.ces,
         lifespan=chosen.lifespan,
+        discounted=chosen.discounted,
+        yearly_discount_rate=(
+            config.lifetime_value.yearly_discount_rate
+            if chosen.yearly_discount_rate is None
+            else chosen.yearly_discount_rate
+        ),
+        lift_points=chosen.lift_points,
         csat_options=chosen.csat_options,
         csat_positive_from=chosen.csat_positive_from,
         ces_options=chosen.ces_options,
@@ -66,6 +86,30 @@ def faults_of_definitions(config: Config) -> list[str]:
 def activity_window_days(config: Config) -> int:
     """Return for how many days an order keeps its customer active."""
     return config.retention.activity_window_days or config.population.active_within_days
+
+
+def yearly_churn_of(session: Session, as_of: date, *, time_zone: str) -> float | None:
+    """Return the yearly churn for lifespans of 1 / churn; None where the lifespan is the observed one.
+
+    Where nobody was active a year before the date it is 0 and a warning is logged: a lifespan that
+    is not known gives no number, as one without an end.
+    """
+    config = session.config
+    if config.retention.lifespan == "observed":
+        return None
+    found = yearly_churn_probability(
+        session.read.history.tables["orders"],
+        as_of=as_of,
+        time_zone=time_zone,
+        activity_window_days=activity_window_days(config),
+        engine=session.engine,
+    )
+    if found is None:
+        logger.warning(
+            "retention.lifespan is churn, and nobody was active a year before %s: formula_ltv is null",
+            as_of,
+        )
+    return found or 0.0
 
 
 def known_margin(config: Config) -> float | None:

@@ -13,7 +13,7 @@ from churnkit.data.windows import Snapshot, midnight_us
 from churnkit.errors import DataError
 from churnkit.features.learned import unknown_values
 from churnkit.features.named import make_builders
-from churnkit.pipeline.definitions import definitions_of
+from churnkit.pipeline.definitions import definitions_of, yearly_churn_of
 from churnkit.pipeline.elsewhere import customers_without_orders
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.rejected import write_rejected
@@ -116,6 +116,8 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
             definitions=definitions,
         ),
         segments=definitions.segments,
+        lifespan=definitions.lifespan,
+        yearly_churn_probability=yearly_churn_of(session, session.as_of, time_zone=zone),
     )
     session.progress(f"scoring as of {session.as_of}")
     schema = score_schema(
@@ -181,6 +183,10 @@ def _manifest(
             "provenance": dict(bundle.provenance),
             "cautions": list(bundle.notes.get("cautions", ())),
             "contact": bundle.notes.get("contact"),
+        },
+        "formula_ltv": {
+            "lifespan": request.lifespan,
+            "yearly_churn_probability": request.yearly_churn_probability,
         },
         "config_hash": session.config.hash,
         "churnkit": __version__,

@@ -103,8 +103,8 @@ def metric(value: float | None, unit: str) -> str:
         return amount(value)
     if unit == "count":
         return decimal(value, 0)
-    if unit == "months":
-        return f"{decimal(value, 1)} months"
+    if unit in {"hours", "months"}:
+        return f"{decimal(value, 1)} {unit}"
     return decimal(value, 1 if unit in {"points", "score"} else 2)
 
 

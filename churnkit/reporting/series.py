@@ -27,6 +27,7 @@ UNITS = {
     "percent": "%",
     "points": "points",
     "currency": "currency of the input",
+    "hours": "hours",
     "months": "months",
     "ratio": "",
     "count": "",

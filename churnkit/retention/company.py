@@ -16,7 +16,6 @@ from churnkit.retention.engagement import (
     cart_metrics,
     event_metrics,
     reward_metrics,
-    support_metrics,
     survey_metrics,
 )
 from churnkit.retention.marketing import cost_metrics
@@ -28,6 +27,7 @@ from churnkit.retention.resampling import Resampling
 from churnkit.retention.scope import Scope
 from churnkit.retention.segments import ABSENT
 from churnkit.retention.subscriptions import subscription_metrics
+from churnkit.retention.support import support_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,9 +92,10 @@ def retention_metrics(
     every : {"month", "quarter", "year"}, optional
         Cut the time into a series; by default it is one period.
     by : str, optional
-        A column of ``customers``, or ``rfm_segment``: the same metrics once more for each segment.
-        RFM segments are those just before each period's first instant, so that what happens in it
-        does not decide who is where; customers who came later are ``absent``.
+        A column of ``customers``, or ``rfm_segment``: the same metrics once more for each segment;
+        the value ``all`` of a column makes the segment ``<column>=all``. RFM segments are those just
+        before each period's first instant, so that what happens in it does not decide who is where;
+        customers who came later are ``absent``.
     activity_window_days : int, default 365
         Business days for which an order keeps its customer active, >= 1.
     gross_margin : float, optional
@@ -193,7 +194,10 @@ def _segmented(
     if by is None:
         return
     if by != RFM:
-        named = tables["customers"].select("customer_id", segment=nw.col(by).cast(nw.String))
+        value = nw.col(by).cast(nw.String)
+        # An attribute may well have the value that stands for everybody.
+        segment = nw.when(value == ALL).then(nw.lit(f"{by}={ALL}")).otherwise(value)
+        named = tables["customers"].select("customer_id", segment=segment)
         yield replace(scope, segments=scope.engine.materialize(named))
         return
     for position in scope.positions:
@@ -247,11 +251,12 @@ def _measure(
     if "rewards" in tables:
         redeemed = "redeemed_at_us" in columns_of(tables["rewards"])
         rows += reward_metrics(tables["rewards"], has_redeemed=redeemed, scope=scope)
-    if "support_tickets" in tables and ordered:
-        rows += support_metrics(tables["support_tickets"], counts=ordered, scope=scope)
+    if "support_tickets" in tables:
+        tickets = tables["support_tickets"]
+        rows += support_metrics(tickets, counts=counts, columns=columns_of(tickets), scope=scope)
     if prepared.days is not None:
         rows += event_metrics(prepared.days, scope=scope)
-    if prepared.has_carts:
+    if prepared.has_carts and prepared.has_purchases:
         sessions = "session_id" in columns_of(tables["events"])
         rows += cart_metrics(tables["events"], has_sessions=sessions, scope=scope)
     if "marketing_costs" in tables and counts and scope.segments is None:

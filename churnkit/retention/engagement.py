@@ -1,4 +1,4 @@
-"""Company metrics of surveys, rewards, support and events."""
+"""Company metrics of surveys, rewards and events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from churnkit.formulas import (
     active_users,
     cart_abandonment_rate,
     ces,
-    contact_rate,
     csat,
     nps,
     quotient,
@@ -30,11 +29,8 @@ from churnkit.retention.order_metrics import TOP_DECILE, top_part, total
 from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
-    from churnkit.retention.order_counts import OrderCounts
     from churnkit.retention.periods import Period, Periods
     from churnkit.retention.report import ReportRow
     from churnkit.retention.scope import Scope
@@ -43,10 +39,10 @@ __all__ = [
     "EVENT_METRICS",
     "SURVEY_METRICS",
     "cart_metrics",
+    "counted",
     "event_days",
     "event_metrics",
     "reward_metrics",
-    "support_metrics",
     "survey_metrics",
 ]
 
@@ -61,7 +57,7 @@ EPOCH = date(1970, 1, 1)
 Cell = tuple[int, str]
 
 
-def _counted(
+def counted(
     frame: nw.LazyFrame[Any], *, at: str, scope: Scope, by: tuple[str, ...] = (), **sums: nw.Expr
 ) -> list[dict[str, Any]]:
     """Return sums by segment, period of ``at`` and further columns, for the periods of a scope."""
@@ -91,7 +87,7 @@ def survey_metrics(
     """
     chosen = scope.definitions
     answers: dict[Cell, dict[str, dict[float, int]]] = defaultdict(lambda: defaultdict(dict))
-    for row in _counted(surveys, at="ts_us", scope=scope, by=("survey", "score")):
+    for row in counted(surveys, at="ts_us", scope=scope, by=("survey", "score")):
         answers[row["period"], row["segment"]][row["survey"]][row["score"]] = row["one"]
     rows = []
     for cell in scope.cells(answers):
@@ -129,7 +125,7 @@ def reward_metrics(
     redeemed = nw.when(used).then(nw.lit(1)).otherwise(nw.lit(0))
     found = {
         (row["period"], row["segment"]): row
-        for row in _counted(rewards, at="issued_at_us", scope=scope, redeemed=redeemed)
+        for row in counted(rewards, at="issued_at_us", scope=scope, redeemed=redeemed)
     }
     rows = []
     for cell in scope.cells(found):
@@ -138,24 +134,6 @@ def reward_metrics(
             redeemed=row["redeemed"], issued=row["one"], level=scope.definitions.level
         )
         rows.append(scope.row(cell, value, "rewards"))
-    return rows
-
-
-def support_metrics(
-    tickets: nw.LazyFrame[Any], *, counts: Mapping[Cell, OrderCounts], scope: Scope
-) -> list[ReportRow]:
-    """Return the ``contact_rate``: tickets opened in each period per order of the period."""
-    found = {
-        (row["period"], row["segment"]): row["one"]
-        for row in _counted(tickets, at="opened_at_us", scope=scope)
-    }
-    rows = []
-    for cell in scope.cells({**found, **counts}):
-        orders = counts[cell].orders if cell in counts else 0
-        value = contact_rate(
-            contacts=found.get(cell, 0), orders=orders, level=scope.definitions.level
-        )
-        rows.append(scope.row(cell, value, "support_tickets, orders"))
     return rows
 
 
@@ -270,7 +248,7 @@ def cart_metrics(events: nw.LazyFrame[Any], *, has_sessions: bool, scope: Scope)
     known = carts.filter(nw.col("ts_us") + window_us <= scope.periods.boundaries_us[-1])
     found = {
         (row["period"], row["segment"]): row
-        for row in _counted(known, at="ts_us", scope=scope, gone=nw.col("abandoned"))
+        for row in counted(known, at="ts_us", scope=scope, gone=nw.col("abandoned"))
     }
     rows = []
     for cell in scope.cells(found):

@@ -15,11 +15,16 @@ from churnkit.retention.order_counts import order_buckets
 from churnkit.retention.order_metrics import ORDER_METRICS
 from churnkit.retention.report import AbsentMetric
 from churnkit.retention.subscriptions import MRR_METRICS, SUBSCRIBER_METRICS
+from churnkit.retention.support import RESOLVED_METRICS, SUPPORT_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from churnkit.engines import Engine
     from churnkit.retention.scope import Scope
+
+TICKET_TIMES = {"first_response_at": ("first_response_hours",), "resolved_at": RESOLVED_METRICS}
+"""Metrics that need a time of the tickets."""
 
 __all__ = ["Prepared", "absent_metrics", "columns_of", "prepare"]
 
@@ -38,14 +43,16 @@ class Prepared:
     has_mrr: bool
     days: nw.LazyFrame[Any] | None
     has_carts: bool
+    has_purchases: bool
     surveys: tuple[str, ...]
+    ticket_times: frozenset[str]
 
 
 def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepared:
     """Read the tables once, to rows per customer and period."""
     engine, periods = scope.engine, scope.periods
     buckets = states = days = None
-    has_mrr = has_carts = False
+    has_mrr = has_carts = has_purchases = False
     if "orders" in tables:
         found = order_buckets(tables["orders"], periods=periods, window_days=scope.window_days)
         buckets = engine.materialize(found)
@@ -60,9 +67,11 @@ def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepare
         kinds = scope.definitions.user_events
         days = engine.materialize(event_days(tables["events"], periods=periods, kinds=kinds))
         if "event_type" in columns_of(tables["events"]):
-            wanted = nw.col("event_type") == scope.definitions.cart_event
-            carts = tables["events"].filter(wanted).select("customer_id").head(1)
-            has_carts = engine.collect(carts).num_rows > 0
+            chosen = scope.definitions
+            has_carts, has_purchases = (
+                _has_event(tables["events"], kind, engine=engine)
+                for kind in (chosen.cart_event, chosen.purchase_event)
+            )
     surveys: tuple[str, ...] = ()
     if "surveys" in tables:
         kinds_asked = engine.collect(tables["surveys"].select("survey").unique())
@@ -75,8 +84,19 @@ def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepare
         has_mrr=has_mrr,
         days=days,
         has_carts=has_carts,
+        has_purchases=has_purchases,
         surveys=surveys,
+        ticket_times=frozenset(
+            name
+            for name in TICKET_TIMES
+            if "support_tickets" in tables and f"{name}_us" in columns_of(tables["support_tickets"])
+        ),
     )
+
+
+def _has_event(events: nw.LazyFrame[Any], kind: str, *, engine: Engine) -> bool:
+    rows = events.filter(nw.col("event_type") == kind).select("customer_id").head(1)
+    return bool(engine.collect(rows).num_rows)
 
 
 def absent_metrics(
@@ -108,11 +128,21 @@ def absent_metrics(
     for name in SURVEY_METRICS:
         missing((name,), f"surveys has no survey {name!r}", when=name not in prepared.surveys)
     missing(("redemption_rate",), "rewards is not given", when=table("rewards"))
-    missing(("contact_rate",), "support_tickets is not given", when=table("support_tickets"))
-    missing(("contact_rate",), "orders is not given", when=table("orders"))
+    missing(SUPPORT_METRICS, "support_tickets is not given", when=table("support_tickets"))
+    missing(("contact_rate",), "orders and subscriptions are not given", when=customers)
+    for column, names in TICKET_TIMES.items():
+        missing(
+            names,
+            f"support_tickets has no column {column}",
+            when=column not in prepared.ticket_times,
+        )
     missing((*EVENT_METRICS, "cart_abandonment_rate"), "events is not given", when=table("events"))
-    cart = f"events has no event_type {scope.definitions.cart_event!r}"
-    missing(("cart_abandonment_rate",), cart, when=not prepared.has_carts)
+    # Without purchases every cart would look abandoned.
+    for kind, there in (
+        (scope.definitions.cart_event, prepared.has_carts),
+        (scope.definitions.purchase_event, prepared.has_purchases),
+    ):
+        missing(("cart_abandonment_rate",), f"events has no event_type {kind!r}", when=not there)
     missing(COST_METRICS, "marketing_costs is not given", when=table("marketing_costs"))
     missing(COST_METRICS, "orders and subscriptions are not given", when=customers)
     missing(COST_METRICS[1:], "orders is not given", when=table("orders"))

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from churnkit.errors import ParameterError
 from churnkit.registry import did_you_mean
+from churnkit.retention.report import ALL
 from churnkit.retention.scores import CLASSES, SCORE_COLUMNS
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class SegmentRule:
     m: tuple[int, int] = (1, CLASSES)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.segment, str) or self.segment in {"", ABSENT}:
+        if not isinstance(self.segment, str) or self.segment in {"", ABSENT, ALL}:
             msg = (
-                f"segment rule: segment must be a name other than {ABSENT!r}; got {self.segment!r}"
+                f"segment rule: segment must be a name other than {ABSENT!r} and {ALL!r};"
+                f" got {self.segment!r}"
             )
             raise ParameterError(msg)
         for name in ("r", "f", "m"):

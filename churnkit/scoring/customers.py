@@ -97,6 +97,8 @@ def score_customers(
             as_of_us=snapshot.cutoff_us,
             gross_margin=bundle.value["gross_margin"],
             segments=request.segments,
+            lifespan=request.lifespan,
+            yearly_churn_probability=request.yearly_churn_probability,
             sections=request.sections,
         ),
         predicted,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from churnkit.retention.segments import DEFAULT_RULES
 
@@ -38,6 +38,8 @@ class ScoreRequest:
         Formula metrics that other tables add to the customers.
     segments : SegmentRules
         What makes ``rfm_segment`` of the scores.
+    lifespan, yearly_churn_probability
+        Of ``formula_ltv``, see :func:`churnkit.retention.customer.customer_metrics`.
     """
 
     as_of: date
@@ -47,6 +49,8 @@ class ScoreRequest:
     scored_at: datetime
     sections: tuple[MetricSection, ...] = ()
     segments: SegmentRules = DEFAULT_RULES
+    lifespan: Literal["observed", "churn"] = "observed"
+    yearly_churn_probability: float | None = None
 
     @property
     def section_names(self) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ OF_THE_SPECIFICATION = {
     "ltv_to_cac", "net_revenue_retention", "nps", "pareto_share", "power_user_share",
     "purchase_frequency", "redemption_rate", "repeat_purchase_rate", "repurchase_probability",
     "retention_lift", "revenue_churn_rate", "stickiness", "top_decile_spend_ratio",
+    # Beside the specification: support where there are no orders to count contacts against.
+    "first_response_hours", "resolution_hours", "resolution_rate", "support_contacts",
 }  # fmt: skip
 
 ZERO_CASES = [
@@ -93,11 +95,11 @@ def test_a_zero_denominator_gives_null_and_a_reason(name, case):
     assert result.variant == case.get("variant", result.variant)
 
 
-def test_only_a_count_has_no_denominator():
-    """Every formula but the plain count says when its denominator is zero."""
+def test_only_counts_have_no_denominator():
+    """Every formula but the plain counts says when its denominator is zero."""
     without = {name for name in FORMULAS.names() if not formula_info(name).zero_cases}
 
-    assert without == {"active_users"}
+    assert without == {"active_users", "support_contacts"}
 
 
 def test_every_variant_has_a_zero_case_or_no_denominator():

@@ -13,10 +13,12 @@ from churnkit.formulas import (
     bootstrap_ratio_interval,
     cart_abandonment_rate,
     contact_rate,
+    first_response_hours,
     funnel_conversion,
     funnel_drop_off,
     poisson_interval,
     redemption_rate,
+    resolution_hours,
     stickiness,
     wilson_interval,
 )
@@ -33,6 +35,24 @@ def test_contact_rate_of_the_worked_example():
 def test_contacts_may_outnumber_orders():
     """Three contacts an order is bad service, not a mistake."""
     assert contact_rate(contacts=300, orders=100).value == 3.0
+
+
+def test_contacts_per_customer_are_a_variant_of_their_own():
+    """90 contacts of 300 subscribers; without the subscribers the variant is refused."""
+    result = contact_rate(contacts=90, customers=300, variant="per_customer")
+
+    assert (result.value, result.n, result.variant) == (0.3, 300, "per_customer")
+    with pytest.raises(ParameterError, match=r"^contact_rate: customers must be given with"):
+        contact_rate(contacts=90, orders=300, variant="per_customer")
+
+
+def test_times_of_support_are_medians_that_one_long_wait_does_not_move():
+    """Of waits of 1 to 9 hours and one of a year the median is 5.5."""
+    hours = [*range(1, 10), 8760.0]
+
+    assert first_response_hours(hours=hours).value == resolution_hours(hours=hours).value == 5.5
+    with pytest.raises(ParameterError, match=r"^resolution_hours: hours must hold numbers >= 0"):
+        resolution_hours(hours=[1.0, -2.0])
 
 
 def test_redemption_rate_is_a_share_of_the_issued():

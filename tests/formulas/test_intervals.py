@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from churnkit.errors import ParameterError
-from churnkit.formulas import net_share_interval, poisson_interval, wilson_interval
+from churnkit.formulas import (
+    median_interval,
+    net_share_interval,
+    poisson_interval,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
@@ -110,3 +116,19 @@ def test_impossible_counts_are_refused(call, message):
     """The message names the argument that is wrong."""
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 30, 101, 1000])
+def test_median_interval_is_that_of_scipy(n, level):
+    """The values that scipy's test of a quantile takes, or none where there are too few."""
+    values = np.random.default_rng(n).exponential(size=n)
+    oracle = stats.quantile_test(values, p=0.5).confidence_interval(level)
+    expected = None if np.isnan([oracle.low, oracle.high]).any() else (oracle.low, oracle.high)
+
+    assert median_interval(values, level=level) == expected
+
+
+def test_median_interval_of_nothing_is_none():
+    """No values, no interval."""
+    assert median_interval([]) is None

@@ -242,6 +242,9 @@ def test_own_segments_take_the_place_of_the_eleven(files):
         ("net_revenue", "with_reactivations"),
         ("ces", "mean"),
         ("lifespan", "churn"),
+        ("discounted", "first_margin_counted"),
+        ("yearly_discount_rate", 0.1),
+        ("lift_points", 2.0),
         ("csat_options", 7),
         ("csat_positive_from", 5),
         ("ces_options", 5),
@@ -263,6 +266,20 @@ def test_each_definition_is_the_configured_one(key, given):
     differing = [f.name for f in fields(plain) if getattr(made, f.name) != getattr(plain, f.name)]
     assert differing == [key]
     assert getattr(made, key) == given
+
+
+def test_the_discount_rate_is_that_of_lifetime_values_unless_given():
+    """One rate for model and formulas; the retention section may have another."""
+    data = {"orders": {"source": "orders.csv"}}
+    value = {"lifetime_value": {"yearly_discount_rate": 0.2}}
+
+    shared = Config.from_mapping({"name": "shop", "data": data, **value})
+    own = Config.from_mapping(
+        {"name": "shop", "data": data, **value, "retention": {"yearly_discount_rate": 0.0}}
+    )
+
+    assert definitions_of(shared).yearly_discount_rate == 0.2
+    assert definitions_of(own).yearly_discount_rate == 0.0
 
 
 @pytest.mark.parametrize(
@@ -325,6 +342,38 @@ class TestScores:
         assert result.manifest["rejected_rows"]["surveys"]["path"].endswith(
             ".surveys.rejected.parquet"
         )
+
+    def test_the_lifespan_of_the_configuration_reaches_formula_ltv(self, score, config_of, shop):
+        """With churn it is 1 / yearly churn, counted by hand, for everybody; the manifest says so."""
+        config = config_of(shop.csv, retention={"lifespan": "churn", "activity_window_days": 90})
+        orders = shop.orders.assign(amount=pd.to_numeric(shop.orders["amount"], "coerce"))
+        bought = orders[(orders["amount"] > 0) & (orders["ts"] != "")]
+        day, customer = pd.to_datetime(bought["ts"]).dt.normalize(), bought["customer_id"]
+
+        result = score(config, as_of="2024-01-10")
+
+        said = result.manifest["formula_ltv"]
+        before, after = pd.Timestamp("2023-01-10"), pd.Timestamp("2024-01-10")
+        window = pd.Timedelta(days=90)
+        there = set(customer[(day >= before - window) & (day < before)])
+        still = set(customer[(day >= after - window) & (day < after)])
+        lost = 1 - len(there & still) / len(there)
+        yearly = 1 - (1 - lost) ** (365.25 / 365)
+        assert said == {"lifespan": "churn", "yearly_churn_probability": pytest.approx(yearly)}
+        table = result.to_pandas().dropna(subset=["average_order_value"])
+        worth = table["average_order_value"] * table["purchase_frequency_per_year"]
+        np.testing.assert_allclose(table["formula_ltv"], 0.4 * worth / yearly)
+
+    def test_a_churn_that_is_not_known_gives_no_formula_ltv(
+        self, score, config_of, shop, caplog, scored
+    ):
+        """Where nobody was there a year before, the column is null and a warning says why."""
+        config = config_of(shop.csv, retention={"lifespan": "churn", "activity_window_days": 1})
+
+        table = score(config, as_of="2023-01-12").to_pandas()
+
+        assert table["formula_ltv"].isna().all()
+        assert "nobody was active a year before 2023-01-12" in caplog.text
 
     def test_a_feature_without_its_table_is_refused_by_name(self, config_of, shop):
         """Features of a table that is not configured are told with both names."""

@@ -281,6 +281,82 @@ def test_a_shop_shows_its_true_rates(shop, report):
     assert joined > 100
 
 
+def test_support_is_measured_without_orders(shop, report):
+    """Tickets, response and resolution need no orders; contacts are then counted per subscriber."""
+    tickets = shop.to_pandas()["support_tickets"]
+    opened = tickets[(tickets["opened_at"] >= str(START)) & (tickets["opened_at"] < str(END))]
+    done = opened["resolved_at"] < pd.Timestamp(END)
+    contracts = shop.to_pandas()["subscriptions"]
+    there = contracts["started_at"] < pd.Timestamp(END)
+    there &= ~(contracts["ended_at"] < pd.Timestamp(START))
+
+    alone = report(names=("support_tickets",)).to_pandas().set_index("metric")
+    subscribed = report(names=("support_tickets", "subscriptions"))
+
+    assert alone.loc["support_contacts", "value"] == len(opened)
+    assert alone.loc["resolution_rate", "value"] == pytest.approx(100 * done.mean())
+    for metric, column in (
+        ("first_response_hours", "first_response_at"),
+        ("resolution_hours", "resolved_at"),
+    ):
+        waited = (opened[column] - opened["opened_at"])[opened[column] < pd.Timestamp(END)]
+        hours = waited.dt.total_seconds() / 3600
+        assert alone.loc[metric, "value"] == pytest.approx(hours.median())
+        assert alone.loc[metric, "n"] == len(hours)
+        assert alone.loc[metric, "ci_low"] < hours.median() < alone.loc[metric, "ci_high"]
+    assert "contact_rate" not in alone.index
+    (rate,) = [row for row in subscribed.rows if row.metric.metric == "contact_rate"]
+    assert rate.metric.variant == "per_customer"
+    assert rate.metric.numerator == len(opened)
+    # Who subscribes and leaves again within the period for the second time is not counted.
+    assert rate.metric.denominator == pytest.approx(
+        contracts.loc[there, "customer_id"].nunique(), rel=0.02
+    )
+
+
+def test_tickets_without_times_have_no_metrics_of_time(shop, in_engine, engine):
+    """A column that is not given makes its metrics absent, with the reason."""
+    tickets = shop.tables["support_tickets"].select(["customer_id", "opened_at"])
+    frames = in_engine({"support_tickets": tickets})
+
+    found = retention_metrics(frames, engine=engine, time_zone="UTC", start=START, end=END)
+
+    assert [row.metric.metric for row in found.rows] == ["support_contacts"]
+    reasons = {gone.metric: gone.reason for gone in found.absent}
+    assert reasons["resolution_rate"] == "support_tickets has no column resolved_at"
+    assert reasons["first_response_hours"] == "support_tickets has no column first_response_at"
+    assert reasons["contact_rate"] == "orders and subscriptions are not given"
+
+
+def test_without_purchases_no_cart_is_called_abandoned(report):
+    """A wrong name of the purchase would make every cart look left behind: the metric is absent."""
+    found = report(names=("events",), definitions=Definitions(purchase_event="paid"))
+
+    reasons = {gone.metric: gone.reason for gone in found.absent}
+    assert reasons["cart_abandonment_rate"] == "events has no event_type 'paid'"
+
+
+def test_an_attribute_may_be_called_as_everybody_is(shop, in_engine, engine):
+    """Customers whose country is 'all' are a segment of their own beside the total."""
+    customers = shop.to_pandas()["customers"]
+    named = customers.assign(country=customers["country"].replace("DE", "all"))
+    assert (named["country"] == "all").any()
+    tables = {"orders": shop.tables["orders"], "customers": pa.Table.from_pandas(named)}
+    plain = in_engine({"orders": shop.tables["orders"], "customers": shop.tables["customers"]})
+    options = {"engine": engine, "time_zone": "UTC", "start": START, "end": END, "by": "country"}
+
+    found = retention_metrics(in_engine(tables), **options).to_pandas()
+    expected = retention_metrics(plain, **options).to_pandas()
+
+    assert found.groupby(["metric", "source"])["segment"].apply(lambda s: s.is_unique).all()
+    for ours, theirs in ((ALL, ALL), ("country=all", "DE")):
+        columns = ["metric", "value", "n", "ci_low"]
+        pd.testing.assert_frame_equal(
+            found.loc[found["segment"] == ours, columns].reset_index(drop=True),
+            expected.loc[expected["segment"] == theirs, columns].reset_index(drop=True),
+        )
+
+
 def test_segments_partition_the_customers(report):
     """Starts, orders and answers of the segments add up to everybody's, in every quarter."""
     table = report(every="quarter", by="country").to_pandas()
@@ -349,7 +425,7 @@ def test_a_period_without_anything_has_reasons_for_values(report):
     """Before all data every rate has a null value and a reason, and no warning is raised."""
     table = report(start=date(2005, 1, 1), end=date(2006, 1, 1), gross_margin=0.4).to_pandas()
 
-    rates = table[~table["metric"].isin(["active_users"])]
+    rates = table[~table["metric"].isin(["active_users", "support_contacts"])]
     assert rates["value"].isna().all()
     assert (rates["status"] == "zero_denominator").all()
     assert (rates["reason"] != "").all()

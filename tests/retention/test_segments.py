@@ -164,11 +164,11 @@ def test_the_expression_agrees_with_the_cells(engine, load):
 
 def test_one_rule_for_everybody(engine, load):
     """A table of one rule gives everybody its segment."""
-    rules = SegmentRules(rules=(SegmentRule(segment="all"),))
+    rules = SegmentRules(rules=(SegmentRule(segment="any"),))
 
     frame = load(pa.table({"r_score": [1, 5]})).with_columns(segment=rules.expression())
 
-    assert engine.collect(frame)["segment"].to_pylist() == ["all", "all"]
+    assert engine.collect(frame)["segment"].to_pylist() == ["any", "any"]
 
 
 def test_rules_go_to_a_table_and_back():
@@ -214,9 +214,13 @@ def test_a_table_may_hold_single_scores_and_leave_out_what_does_not_matter():
         ([{"segment": "a", "m": [1.0, 5]}], r"'a': m must be two whole numbers.*; got \(1.0, 5\)"),
         ([{"segment": "a", "m": True}], r"'a': m must be two whole numbers.*; got \(True, True\)"),
         ([{"segment": "a", "m": "1-5"}], r"'a': m must be two whole numbers.*; got '1-5'"),
-        ([{"segment": "absent"}], r"segment must be a name other than 'absent'; got 'absent'"),
-        ([{"segment": ""}], r"segment must be a name other than 'absent'; got ''"),
-        ([{"segment": 7}], r"segment must be a name other than 'absent'; got 7"),
+        (
+            [{"segment": "absent"}],
+            r"segment must be a name other than 'absent' and 'all'; got 'absent'",
+        ),
+        ([{"segment": ""}], r"segment must be a name other than 'absent' and 'all'; got ''"),
+        ([{"segment": 7}], r"segment must be a name other than 'absent' and 'all'; got 7"),
+        ([{"segment": "all"}], r"segment must be a name other than 'absent' and 'all'; got 'all'"),
     ],
 )
 def test_a_broken_table_is_refused_where_it_breaks(table, message):
@@ -243,6 +247,6 @@ def test_null_scores_have_no_box():
         )
     )
 
-    found = frame.select(inside=SegmentRule(segment="all").condition())
+    found = frame.select(inside=SegmentRule(segment="any").condition())
 
     assert found["inside"].to_list() == [None]
