@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import pytest
 
-from churnkit.engines import DuckDBEngine
+from churnkit.engines import DuckDBEngine, SparkEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
-ENGINES = ("duckdb", "polars")
+ENGINES = ("duckdb", "polars", "spark")
+LOCAL = ("duckdb", "polars")
 
 
 class PolarsEngine:
@@ -39,8 +40,9 @@ class PolarsEngine:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--engines``; the default is every engine there is."""
-    parser.addoption("--engines", default="all", help="comma-separated, or 'all'")
+    """Add ``--engines``; the default is those that need no Java."""
+    default = ",".join(LOCAL)
+    parser.addoption("--engines", default=default, help="comma-separated, or 'all'")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -51,10 +53,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine", names, indirect=True)
 
 
+@pytest.fixture(scope="session")
+def spark_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep one small Spark running, which every engine of the tests then joins."""
+    conf = {
+        "spark.driver.memory": "1g",
+        # Small tables: to compile a query takes longer than to run it.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+    }
+    with SparkEngine(master="local[2]", conf=conf):
+        yield
+
+
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Give an open engine of the kind under test."""
-    opened = DuckDBEngine(threads=2) if request.param == "duckdb" else PolarsEngine()
+    if request.param == "spark":
+        request.getfixturevalue("spark_running")
+        opened: Any = SparkEngine(
+            conf={"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+        )
+    else:
+        opened = DuckDBEngine(threads=2) if request.param == "duckdb" else PolarsEngine()
     yield opened
     opened.close()
 
@@ -64,10 +87,10 @@ def load(engine: Any) -> Callable[[pa.Table], nw.LazyFrame]:
     """Give a function that puts an Arrow table into the engine under test."""
 
     def into_engine(table: pa.Table) -> nw.LazyFrame:
-        if engine.kind == "duckdb":
-            return engine.select(f"SELECT * FROM {engine.add_arrow(table)}")
-        import polars as pl
+        if engine.kind == "polars":
+            import polars as pl
 
-        return nw.from_native(pl.from_arrow(table)).lazy()
+            return nw.from_native(pl.from_arrow(table)).lazy()
+        return engine.select(f"SELECT * FROM {engine.add_arrow(table)}")
 
     return into_engine

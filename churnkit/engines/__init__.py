@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from churnkit.engines.duckdb_engine import DuckDBEngine
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, Engine, quoted
+from churnkit.engines.spark_engine import SparkEngine
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "DuckDBEngine", "Engine", "quoted"]
+__all__ = ["ENGINES", "ENGINE_SAYS", "DuckDBEngine", "Engine", "SparkEngine", "quoted"]

@@ -1,0 +1,310 @@
+"""Spark: the engine for histories that one machine cannot hold."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from churnkit.engines import spark_sql
+from churnkit.engines.csv_layout import CsvLayout, csv_layout
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, quoted
+from churnkit.engines.spark_session import open_spark
+from churnkit.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+__all__ = ["SparkEngine"]
+
+
+@ENGINES.register("spark")
+class SparkEngine:
+    """Spark, in this process or on a cluster.
+
+    Intermediate tables are Parquet files in a folder that every worker can read and write: what a
+    lost worker had computed is still there, and plans stay short.
+
+    Parameters
+    ----------
+    master : str, optional
+        Address of the cluster, such as ``"spark://host:7077"``; by default the Spark that runs in
+        this process, or else a local one with ``threads`` threads.
+    conf : mapping, optional
+        Settings of the session, by Spark's names.
+    threads : int, optional
+        Number of threads of a local Spark; by default all cores.
+    memory_limit : str, optional
+        Such as ``"4GB"``: of the process of a local Spark, of each executor of a cluster.
+    temp_directory : str, optional
+        Folder or address for intermediate tables. A cluster needs one that all its machines share;
+        by default the folder of this machine for temporary files.
+    """
+
+    kind = "spark"
+
+    def __init__(
+        self,
+        *,
+        master: str | None = None,
+        conf: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+        temp_directory: str | None = None,
+    ) -> None:
+        self._spark, self._started = open_spark(
+            master=master, threads=threads, memory_limit=memory_limit, conf=conf or {}
+        )
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        self._error = (PySparkException, Py4JError)
+        where = self._spark.sparkContext.master
+        if temp_directory is None and not where.startswith("local"):
+            self._stop()
+            msg = (
+                f"engine: temp_directory must name a folder that every machine of {where} shares;"
+                " got null"
+            )
+            raise ConfigError(msg)
+        parent = (temp_directory or tempfile.gettempdir()).rstrip("/")
+        self.folder = f"{parent}/churnkit-{secrets.token_hex(8)}"
+        self._names = itertools.count(1)
+        self._open = True
+
+    def __enter__(self) -> SparkEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
+        """Make a view of Parquet or CSV files; see :class:`Engine`."""
+        with self._speaking():
+            rows = self._csv(paths) if file_format == "csv" else self._parquet(paths)
+            return self._view(rows)
+
+    def add_arrow(self, table: pa.Table) -> str:
+        """Make a view of an Arrow table; see :class:`Engine`."""
+        with self._speaking():
+            return self._view(self._spark.createDataFrame(_plain(table)))
+
+    def column_types(self, view: str) -> dict[str, str]:
+        """Return the columns of a view with Spark's names of their types."""
+        with self._speaking():
+            return dict(self._spark.table(view).dtypes)
+
+    def select(self, sql: str) -> nw.LazyFrame[Any]:
+        """Return the result of a ``SELECT`` as a lazy frame."""
+        with self._speaking():
+            return nw.from_native(self._spark.sql(sql)).lazy()
+
+    def is_text(self, sql_type: str) -> bool:
+        """Return whether a column of this type holds text; see :class:`Engine`."""
+        return spark_sql.is_text(sql_type)
+
+    def text(self, column: str, *, sql_type: str) -> str:
+        """Return SQL for an id as text, without white space around it; see :class:`Engine`."""
+        return spark_sql.text(column, sql_type=sql_type)
+
+    def number(self, column: str, *, sql_type: str) -> str:
+        """Return SQL for a column as a double; see :class:`Engine`."""
+        return spark_sql.number(column, sql_type=sql_type)
+
+    def clock_us(self, column: str, *, sql_type: str) -> tuple[str, str]:
+        """Return SQL for a time as written and for whether it knows its zone; see :class:`Engine`."""
+        return spark_sql.clock_us(column, sql_type=sql_type)
+
+    def materialize(
+        self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
+    ) -> nw.LazyFrame[Any]:
+        """Compute a frame into Parquet files; see :class:`Engine`.
+
+        Rows that agree in the first column of ``sort_by`` lie in one file, each file is sorted.
+        """
+        rows = frame.to_native()
+        with self._speaking():
+            if sort_by:
+                rows = rows.repartition(sort_by[0]).sortWithinPartitions(*sort_by)
+            return nw.from_native(self._written(rows)).lazy()
+
+    def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        """Return all rows as an Arrow table."""
+        with self._speaking():
+            return frame.to_native().toArrow()
+
+    def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
+        """Return the rows as a stream of Arrow batches of at most ``rows`` rows.
+
+        They are computed into files of as many rows, of which one at a time comes to this process.
+        """
+        with self._speaking():
+            kept = self._written(frame.to_native(), rows_per_file=rows)
+            for path in kept.inputFiles():
+                table = self._spark.read.schema(kept.schema).parquet(path).toArrow()
+                yield from table.to_batches(max_chunksize=rows)
+
+    def close(self) -> None:
+        """Remove the intermediate tables, and end Spark if this engine started it."""
+        if not self._open:
+            return
+        self._open = False
+        with self._speaking():
+            self._remove(self.folder)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._started:
+            self._spark.stop()
+
+    def _view(self, rows: Any) -> str:
+        name = self._next_name()
+        rows.createOrReplaceTempView(name)
+        return name
+
+    def _next_name(self) -> str:
+        return f"churnkit_{next(self._names)}"
+
+    def _written(self, rows: Any, *, rows_per_file: int = 0) -> Any:
+        path = f"{self.folder}/{self._next_name()}"
+        rows.write.option("maxRecordsPerFile", rows_per_file).parquet(path)
+        return self._spark.read.schema(rows.schema).parquet(path)
+
+    def _remove(self, folder: str) -> None:
+        """Remove a folder, on whatever file system Spark keeps it."""
+        path = self._spark._jvm.org.apache.hadoop.fs.Path(folder)  # noqa: SLF001 - Hadoop's files have no other door
+        settings = self._spark._jsc.hadoopConfiguration()  # noqa: SLF001
+        path.getFileSystem(settings).delete(path, True)  # noqa: FBT003
+
+    def _csv(self, paths: Sequence[str]) -> Any:
+        """Return CSV files as text, each by its own header."""
+        groups: dict[CsvLayout, list[str]] = {}
+        for path in paths:
+            groups.setdefault(csv_layout(path), []).append(path)
+        parts = [
+            self._spark.read.schema(", ".join(f"`{_escaped(c)}` STRING" for c in layout.columns))
+            .options(sep=layout.delimiter, header=True, quote='"', escape='"', mode="FAILFAST")
+            .options(multiLine=True, encoding="UTF-8")
+            .csv([_as_uri(path) for path in members])
+            for layout, members in groups.items()
+        ]
+        return _together(parts)
+
+    def _parquet(self, paths: Sequence[str]) -> Any:
+        """Return Parquet files; columns whose types differ between files as text."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            schemas = {path: pq.read_schema(path) for path in paths}
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(ENGINE_SAYS + " ".join(str(error).split())[:300]) from error
+        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for path, schema in schemas.items():
+            key = tuple(sorted((field.name, str(field.type)) for field in schema))
+            groups.setdefault(key, []).append(path)
+        parts = []
+        for key, members in groups.items():
+            rows = self._spark.read.parquet(*(_as_uri(path) for path in members))
+            nanos = {name for name, kind in key if kind.startswith("timestamp[ns")}
+            aware = {name for name, kind in key if name in nanos and "tz=" in kind}
+            parts.append(_read_nanoseconds(rows, nanos=nanos, aware=aware))
+        seen: dict[str, set[str]] = {}
+        for part in parts:
+            for column, sql_type in part.dtypes:
+                seen.setdefault(column, set()).add(sql_type)
+        differing = {column for column, found in seen.items() if len(found) > 1}
+        return _together([_text_of(part, differing) for part in parts])
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Turn Spark's own errors into one sentence."""
+        try:
+            yield
+        except self._error as error:
+            msg = f"{ENGINE_SAYS}{_sentence(error)}"
+            raise DataError(msg) from error
+
+
+def _escaped(name: str) -> str:
+    return name.replace("`", "``")
+
+
+def _as_uri(path: str) -> str:
+    r"""Return a path that has been found, so that Spark looks for no pattern in it.
+
+    Examples
+    --------
+    >>> _as_uri("a[1].csv")
+    'a\\[1\\].csv'
+    """
+    return "".join(f"\\{c}" if c in "*?[]{}\\" else c for c in path)
+
+
+def _together(parts: Sequence[Any]) -> Any:
+    first, *others = parts
+    for other in others:
+        first = first.unionByName(other, allowMissingColumns=True)
+    return first
+
+
+def _read_nanoseconds(rows: Any, *, nanos: set[str], aware: set[str]) -> Any:
+    """Return times that were read as a count of nanoseconds as times, cut to microseconds."""
+    if not nanos:
+        return rows
+    columns = []
+    for name in rows.columns:
+        moment = f"timestamp_micros({_tick(name)} div 1000)"
+        kind = "TIMESTAMP" if name in aware else "TIMESTAMP_NTZ"
+        given = f"CAST({moment} AS {kind}) AS {_tick(name)}"
+        columns.append(given if name in nanos else _tick(name))
+    return rows.selectExpr(*columns)
+
+
+def _text_of(rows: Any, names: set[str]) -> Any:
+    """Return the rows with some columns as text, as the source says them."""
+    types = dict(rows.dtypes)
+    return rows.selectExpr(
+        *(
+            f"{spark_sql.as_text(c, sql_type=types[c])} AS {quoted(c)}" if c in names else _tick(c)
+            for c in rows.columns
+        )
+    )
+
+
+def _tick(name: str) -> str:
+    return quoted(name)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return an Arrow table of types that Spark has."""
+    import pyarrow as pa
+
+    fields = []
+    for field in table.schema:
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+            kind = pa.string()
+        elif pa.types.is_unsigned_integer(kind):
+            kind = pa.decimal128(20, 0) if kind.bit_width == 64 else pa.int64()
+        elif pa.types.is_timestamp(kind):
+            kind = pa.timestamp("us", kind.tz)
+        elif pa.types.is_date64(kind):
+            kind = pa.date32()
+        fields.append(pa.field(field.name, kind))
+    return table.cast(pa.schema(fields), safe=False)
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what Spark says before its notes, the plan and the trace."""
+    said = str(error).strip().split("SQLSTATE:")[0].split("\n\n")[0]
+    said = " ".join(said.split("\n\tat ")[0].split())
+    return (said if len(said) <= 300 else f"{said[:299]}…") or type(error).__name__
