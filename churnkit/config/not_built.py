@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["NOT_BUILT_YET", "asks_for_not_built"]
 
 NOT_BUILT_YET: dict[str, str] = {
-    "engine.kind=spark": "'spark' is not built yet; use 'duckdb'",
     "data.*.source=postgresql://*": (
         "postgresql:// sources are not built yet; export the table to Parquet or CSV"
     ),
@@ -31,8 +30,8 @@ def asks_for_not_built(raw: Mapping[str, object]) -> dict[tuple[str, ...], str]:
 
     Examples
     --------
-    >>> asks_for_not_built({"engine": {"kind": "spark"}})
-    {('engine', 'kind'): "'spark' is not built yet; use 'duckdb'"}
+    >>> asks_for_not_built({"label": {"kind": "own_gap"}})
+    {('label', 'kind'): "'own_gap' is not built yet; use 'no_order'"}
     """
     found: dict[tuple[str, ...], str] = {}
     for entry, sentence in NOT_BUILT_YET.items():

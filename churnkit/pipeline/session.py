@@ -253,11 +253,9 @@ def open_session(
         raise ConfigError(_without_orders(config))
     features = config.features if bundle is None else bundle.features
     of_features = _tables_of(features, specs=specs) if "orders" in specs else frozenset()
-    engine = ENGINES[config.engine.kind](
-        threads=config.engine.threads,
-        memory_limit=config.engine.memory_limit,
-        temp_directory=config.engine.temp_directory,
-    )
+    # What is not set is left to the engine; an engine has only settings that the kind allows.
+    asked = config.engine.model_dump(exclude={"kind"})
+    engine = ENGINES[config.engine.kind](**{key: value for key, value in asked.items() if value})
     try:
         told("reading and checking the data")
         as_of_us = limit and midnight_us(limit, time_zone=zone)

@@ -227,7 +227,6 @@ def test_all_faults_come_in_one_message(message_of):
         "data.orders.columns.customer_id",
         "data.orders.columns.ts",
         "data.orders.source",
-        "engine.kind",
         "features.basket.windows[1]",
         "features.basket.windows[2].deep",
         "features.rfm",
@@ -257,7 +256,7 @@ def test_sentences_do_not_offer_what_is_not_built(with_value, message_of):
         message
         == "c.yaml: label.kind: must be 'no_order'; got 'no_orders'. Did you mean 'no_order'?"
     )
-    assert kinds["engine.kind"] == "'duckdb'"
+    assert kinds["label.kind"] == "'no_order'"
 
 
 @pytest.mark.parametrize(
