@@ -103,7 +103,8 @@ class SparkEngine:
     def select(self, sql: str) -> nw.LazyFrame[Any]:
         """Return the result of a ``SELECT`` as a lazy frame."""
         with self._speaking():
-            return nw.from_native(self._spark.sql(sql)).lazy()
+            rows: nw.LazyFrame[Any] = nw.from_native(self._spark.sql(sql)).lazy()
+            return rows
 
     def is_text(self, sql_type: str) -> bool:
         """Return whether a column of this type holds text; see :class:`Engine`."""
@@ -132,7 +133,8 @@ class SparkEngine:
         with self._speaking():
             if sort_by:
                 rows = rows.repartition(sort_by[0]).sortWithinPartitions(*sort_by)
-            return nw.from_native(self._written(rows)).lazy()
+            kept: nw.LazyFrame[Any] = nw.from_native(self._written(rows)).lazy()
+            return kept
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         """Return all rows as an Arrow table."""
@@ -178,9 +180,10 @@ class SparkEngine:
 
     def _remove(self, folder: str) -> None:
         """Remove a folder, on whatever file system Spark keeps it."""
-        path = self._spark._jvm.org.apache.hadoop.fs.Path(folder)  # noqa: SLF001 - Hadoop's files have no other door
-        settings = self._spark._jsc.hadoopConfiguration()  # noqa: SLF001
-        path.getFileSystem(settings).delete(path, True)  # noqa: FBT003
+        # Hadoop's file systems have no other door.
+        path = self._spark._jvm.org.apache.hadoop.fs.Path(folder)
+        settings = self._spark._jsc.hadoopConfiguration()
+        path.getFileSystem(settings).delete(path, True)
 
     def _csv(self, paths: Sequence[str]) -> Any:
         """Return CSV files as text, each by its own header."""

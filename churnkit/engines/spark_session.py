@@ -63,10 +63,14 @@ def open_spark(
         raise ConfigError(msg) from error
     # The exception that is raised says the same.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-    running = pyspark.SparkContext._active_spark_context  # noqa: SLF001 - the only way to ask without starting one
+    # To ask in another way would start one.
+    running = pyspark.SparkContext._active_spark_context
     if running is not None and master is not None and running.master != master:
         msg = f"engine: Spark runs already on master {running.master!r}; got master {master!r}"
         raise ParameterError(msg)
+    if running is None and (master or "local").startswith("local"):
+        # Java would look the machine's name up; nothing is to be reached from outside.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = _settings(master=master, threads=threads, memory_limit=memory_limit, conf=conf)
     builder = SparkSession.builder.appName("churnkit")
     for key, value in settings.items():
@@ -84,7 +88,7 @@ def open_spark(
         msg = f"engine: Spark does not start with {settings}; {why} (it needs Java 17)"
         raise ParameterError(msg) from error
     context = session.sparkContext
-    if context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+    if str(context.master).startswith("local") and "PYSPARK_PYTHON" not in os.environ:
         # Workers on this machine are of the same Python; PySpark would take the first on the path.
         context.pythonExec = sys.executable
     return session, running is None

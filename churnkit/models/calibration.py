@@ -248,7 +248,7 @@ def log_loss_of(log_odds: Floats, churned: NDArray[np.bool_]) -> float:
     return float(-np.mean(np.where(churned, log_expit(log_odds), log_expit(-log_odds))))
 
 
-def level_shift(log_odds: Floats, *, target_mean: float) -> float:
+def level_shift(log_odds: Floats, *, target_mean: float, weights: Floats | None = None) -> float:
     """Return the constant that makes the mean probability of ``log_odds + constant`` the target.
 
     Parameters
@@ -257,6 +257,8 @@ def level_shift(log_odds: Floats, *, target_mean: float) -> float:
         Predictions.
     target_mean : float
         Between 0 and 1, both excluded.
+    weights : ndarray of float64, shape (n,), optional
+        How often each prediction counts in the mean; by default all the same.
 
     Examples
     --------
@@ -269,5 +271,8 @@ def level_shift(log_odds: Floats, *, target_mean: float) -> float:
         raise ParameterError(msg)
     from scipy.optimize import brentq
 
+    def missed(shift: float) -> float:
+        return float(np.average(sigmoid(log_odds + shift), weights=weights)) - target_mean
+
     reach = float(np.max(np.abs(log_odds))) + 40.0
-    return float(brentq(lambda c: float(sigmoid(log_odds + c).mean()) - target_mean, -reach, reach))
+    return float(brentq(missed, -reach, reach))

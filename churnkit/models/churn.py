@@ -189,14 +189,18 @@ def _at_own_level(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:
     return log_odds + churn_level_shift(log_odds, target_mean=float(churned.mean()))
 
 
-def churn_level_shift(log_odds: Floats, *, target_mean: float | None) -> float:
+def churn_level_shift(
+    log_odds: Floats, *, target_mean: float | None, customers: Floats | None = None
+) -> float:
     """Return the constant added to all log-odds so that their mean probability is the target's.
+
+    ``customers`` says how many have each of the log-odds; by default one.
 
     None, or a target of exactly 0 or 1, sets no level.
     """
     if target_mean is None or not 0.0 < target_mean < 1.0 or not len(log_odds):
         return 0.0
-    return level_shift(log_odds, target_mean=target_mean)
+    return level_shift(log_odds, target_mean=target_mean, weights=customers)
 
 
 def moved_mean(mean: float, *, log_odds: float) -> float:

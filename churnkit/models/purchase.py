@@ -17,13 +17,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from churnkit.btyd import GammaGamma, PurchaseModel
     from churnkit.data.windows import Snapshot
 
     Floats = NDArray[np.float64]
 
-__all__ = ["PurchaseForecast", "forecast_purchases"]
+__all__ = [
+    "FittedPurchases",
+    "OrderCells",
+    "PurchaseForecast",
+    "ValueCells",
+    "fit_purchase_cells",
+    "fit_purchases",
+    "forecast_purchases",
+]
 
-US_PER_WEEK = 7 * 86_400_000_000
+US_PER_DAY = 86_400_000_000
 DAYS_PER_WEEK = 7.0
 
 logger = logging.getLogger("churnkit")
@@ -64,6 +73,108 @@ class PurchaseForecast:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OrderCells:
+    """Customers with an order, counted by order days, first and last order day; shape (n_cells,).
+
+    Attributes
+    ----------
+    order_days : days with an order, 1 or more.
+    first_day, last_day : days since 1970 UTC.
+    customers : how many there are of each.
+    """
+
+    order_days: Floats
+    first_day: Floats
+    last_day: Floats
+    customers: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ValueCells:
+    """Customers with an order, counted by order days and the mean value of one; shape (n_cells,).
+
+    Attributes
+    ----------
+    mean : mean value of a day with an order, in currency.
+    order_days : days with an order, 1 or more.
+    customers : how many there are of each.
+    order_amount, net_revenue : float
+        Sums over all customers.
+    """
+
+    mean: Floats
+    order_days: Floats
+    customers: Floats
+    order_amount: float
+    net_revenue: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedPurchases:
+    """A purchase model and the value of a day with an order, fitted to a portfolio at a cutoff.
+
+    Attributes
+    ----------
+    model : PurchaseModel
+    gamma : GammaGamma or None
+        None where it could not be fitted; each customer's own mean stands in.
+    overall : float
+        Value of a day with an order of customers whose own mean is not positive.
+    kept : float
+        Share of order value that returns leave.
+    snapshot : Snapshot
+        The cutoff, gap and horizon.
+    """
+
+    model: PurchaseModel
+    gamma: GammaGamma | None
+    overall: float
+    kept: float
+    snapshot: Snapshot
+
+    def forecast(self, base: Mapping[str, Floats]) -> PurchaseForecast:
+        """Return what is expected of customers, of the portfolio or a part of it."""
+        known = base["order_days"] > 0
+        days = base["order_days"][known]
+        customer = _histories(
+            order_days=days,
+            first_day=np.floor(base["first_order_us"][known] / US_PER_DAY),
+            last_day=np.floor(base["last_order_us"][known] / US_PER_DAY),
+            snapshot=self.snapshot,
+        )
+        ahead = {
+            "horizon": self.snapshot.horizon_days / DAYS_PER_WEEK,
+            "gap": self.snapshot.gap_days / DAYS_PER_WEEK,
+        }
+        model = self.model
+        orders = model.expected_orders(**customer, **ahead)
+        value = self._value_per_order_day(base["order_amount"][known] / days, days)
+        median = model.median_time_to_next_order(
+            repeat_orders=customer["repeat_orders"], tenure=customer["tenure"]
+        )
+        return PurchaseForecast(
+            order_probability=_spread(known, model.probability_of_order(**customer, **ahead)),
+            expected_orders=_spread(known, orders),
+            expected_spend=_spread(known, orders * value),
+            p_alive=_spread(known, model.p_alive(**customer)),
+            next_order_days=_spread(known, median * DAYS_PER_WEEK, missing=np.nan),
+            cutoff=self.snapshot.cutoff,
+        )
+
+    def _value_per_order_day(self, mean: Floats, days: Floats) -> Floats:
+        """Return the expected net value of a day with an order, in currency."""
+        positive = mean > 0.0
+        value = np.full(len(mean), self.overall)
+        if self.gamma is None:
+            value[positive] = mean[positive]
+        else:
+            value[positive] = self.gamma.expected_order_value(
+                mean[positive], n_orders=days[positive]
+            )
+        return value * max(self.kept, 0.0)
+
+
 def forecast_purchases(
     base: Mapping[str, Floats], snapshot: Snapshot, *, kind: str = "bg_nbd"
 ) -> PurchaseForecast | None:
@@ -87,64 +198,92 @@ def forecast_purchases(
     PurchaseForecast or None
         None, with a warning in the log, when no model can be fitted (nobody has ordered twice).
     """
-    days = base["order_days"]
-    known = days > 0
-    repeat = np.maximum(days - 1.0, 0.0)[known]
-    if not (repeat > 0.0).any():
+    fitted = fit_purchases(base, snapshot, kind=kind)
+    return None if fitted is None else fitted.forecast(base)
+
+
+def fit_purchases(
+    base: Mapping[str, Floats], snapshot: Snapshot, *, kind: str = "bg_nbd"
+) -> FittedPurchases | None:
+    """Fit to everybody known at a cutoff; see :func:`forecast_purchases`."""
+    known = base["order_days"] > 0
+    days, amount = base["order_days"][known], base["order_amount"][known]
+    one = np.ones(len(days))
+    # Days, not instants: equal customers merge into one cell, and the papers count days.
+    orders = OrderCells(
+        order_days=days,
+        first_day=np.floor(base["first_order_us"][known] / US_PER_DAY),
+        last_day=np.floor(base["last_order_us"][known] / US_PER_DAY),
+        customers=one,
+    )
+    value = ValueCells(
+        mean=np.divide(amount, days),
+        order_days=days,
+        customers=one,
+        order_amount=float(amount.sum()),
+        net_revenue=float(base["net_revenue"][known].sum()),
+    )
+    return fit_purchase_cells(orders, value=value, snapshot=snapshot, kind=kind)
+
+
+def fit_purchase_cells(
+    orders: OrderCells, *, value: ValueCells, snapshot: Snapshot, kind: str = "bg_nbd"
+) -> FittedPurchases | None:
+    """Fit to customers counted in cells; see :func:`forecast_purchases`.
+
+    Customers of equal order days, first and last day are one cell of the purchase model without
+    loss. The mean values of a cell must lie close together.
+    """
+    if not (orders.order_days > 1.0).any():
         # A fit would say that nobody ever comes back, with certainty.
         logger.warning(
             "purchase model %s at %s: no customer has ordered on two days", kind, snapshot.cutoff
         )
         return None
-    first, last = base["first_order_us"][known], base["last_order_us"][known]
-    # Days, not instants: equal customers merge into one cell, and the papers count days.
-    first_day, last_day = np.floor(first / 86_400_000_000), np.floor(last / 86_400_000_000)
-    cutoff_day = snapshot.cutoff_us / 86_400_000_000
-    recency = (last_day - first_day) / DAYS_PER_WEEK
-    tenure = np.maximum(np.floor(cutoff_day - first_day), last_day - first_day) / DAYS_PER_WEEK
+    histories = _histories(
+        order_days=orders.order_days,
+        first_day=orders.first_day,
+        last_day=orders.last_day,
+        snapshot=snapshot,
+    )
     try:
-        model = fit_purchase_model(
-            group_customers(repeat_orders=repeat, recency=recency, tenure=tenure), kind=kind
-        )
+        model = fit_purchase_model(group_customers(**histories, count=orders.customers), kind=kind)
     except ModelGuardError as error:
         logger.warning("purchase model %s at %s: %s", kind, snapshot.cutoff, error)
         return None
-    customer = {"repeat_orders": repeat, "recency": recency, "tenure": tenure}
-    ahead = {
-        "horizon": snapshot.horizon_days / DAYS_PER_WEEK,
-        "gap": snapshot.gap_days / DAYS_PER_WEEK,
-    }
-    orders = model.expected_orders(**customer, **ahead)
-    value = _value_per_order_day(base, known)
-    median = model.median_time_to_next_order(repeat_orders=repeat, tenure=tenure) * DAYS_PER_WEEK
-    return PurchaseForecast(
-        order_probability=_spread(known, model.probability_of_order(**customer, **ahead)),
-        expected_orders=_spread(known, orders),
-        expected_spend=_spread(known, orders * value),
-        p_alive=_spread(known, model.p_alive(**customer)),
-        next_order_days=_spread(known, median, missing=np.nan),
-        cutoff=snapshot.cutoff,
+    positive = value.mean > 0.0
+    gamma = None
+    try:
+        gamma = fit_gamma_gamma(
+            value.mean[positive],
+            n_orders=value.order_days[positive],
+            count=value.customers[positive],
+        )
+    except ModelGuardError as error:
+        logger.warning("gamma-gamma: %s; each customer's own mean stands in", error)
+    return FittedPurchases(
+        model=model,
+        gamma=gamma,
+        overall=value.order_amount / float((value.order_days * value.customers).sum()),
+        kept=value.net_revenue / value.order_amount if value.order_amount > 0.0 else 0.0,
+        snapshot=snapshot,
     )
+
+
+def _histories(
+    *, order_days: Floats, first_day: Floats, last_day: Floats, snapshot: Snapshot
+) -> dict[str, Floats]:
+    """Return repeat orders, recency and tenure in weeks."""
+    cutoff_day = snapshot.cutoff_us / US_PER_DAY
+    tenure = np.maximum(np.floor(cutoff_day - first_day), last_day - first_day)
+    return {
+        "repeat_orders": order_days - 1.0,
+        "recency": (last_day - first_day) / DAYS_PER_WEEK,
+        "tenure": tenure / DAYS_PER_WEEK,
+    }
 
 
 def _spread(known: NDArray[np.bool_], values: Floats, *, missing: float = 0.0) -> Floats:
     full = np.full(len(known), missing)
     full[known] = values
     return full
-
-
-def _value_per_order_day(base: Mapping[str, Floats], known: NDArray[np.bool_]) -> Floats:
-    """Return the expected net value of a day with an order, in currency."""
-    days, amount = base["order_days"][known], base["order_amount"][known]
-    mean = np.divide(amount, days)
-    positive = mean > 0.0
-    overall = float(amount.sum() / days.sum())
-    value = np.full(len(days), overall)
-    try:
-        gamma = fit_gamma_gamma(mean[positive], n_orders=days[positive])
-        value[positive] = gamma.expected_order_value(mean[positive], n_orders=days[positive])
-    except ModelGuardError as error:
-        logger.warning("gamma-gamma: %s; each customer's own mean stands in", error)
-        value[positive] = mean[positive]
-    kept = float(base["net_revenue"][known].sum() / amount.sum())
-    return value * max(kept, 0.0)

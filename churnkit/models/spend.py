@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OBJECTIVES",
+    "SMALLEST",
     "Judge",
     "SpendFit",
     "SpendModel",
+    "factor_to",
     "fit_spend",
     "spend_factor",
 ]
@@ -121,15 +123,27 @@ class SpendModel:
         forecast : PurchaseForecast or None
             The purchase model's view of the same customers; None blends nothing.
         """
+        own, pooled = self.views(value, order_probability=order_probability, forecast=forecast)
+        if self.typical_share == 0.0:
+            return own
+        p = np.maximum(order_probability, SMALLEST)
+        return np.asarray(pooled * spend_factor(p * pooled, total=float(np.sum(p * own))))
+
+    def views(
+        self, value: Floats, *, order_probability: Floats, forecast: PurchaseForecast | None
+    ) -> tuple[Floats, Floats]:
+        """Return spend given an order without and with the typical spend, the latter at no total.
+
+        Parameters are those of :meth:`given_order`; neither depends on who else is scored.
+        """
         p = np.maximum(order_probability, SMALLEST)
         own = value[:, 0] if self.is_hurdle else value[:, 0] / p
         own = _blend(own, forecast, weight=self.weight)
         if self.typical_share == 0.0:
-            return own
+            return own, own
         # Spend is p times what is returned, so the typical spend is divided by p as well. It lies
         # far below the mean: only its shape is used, the total stays.
-        pooled = own ** (1.0 - self.typical_share) * (value[:, 1] / p) ** self.typical_share
-        return np.asarray(pooled * spend_factor(p * pooled, total=float(np.sum(p * own))))
+        return own, own ** (1.0 - self.typical_share) * (value[:, 1] / p) ** self.typical_share
 
 
 def _in_currency(predicted: Floats, *, kind: str) -> Floats:
@@ -278,7 +292,11 @@ def spend_factor(expected: Floats, *, total: float | None) -> float:
     >>> spend_factor(np.array([10.0, 30.0]), total=60.0)
     1.5
     """
-    current = float(expected.sum())
+    return factor_to(total, current=float(expected.sum()))
+
+
+def factor_to(total: float | None, *, current: float) -> float:
+    """Return what a sum is multiplied by to become ``total``; 1 unless both are positive."""
     if total is None or total <= 0.0 or current <= 0.0:
         return 1.0
-    return total / current
+    return float(total / current)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import ChurnModel, churn_level_shift, fit_churn, moved_mean
 from churnkit.models.interval import SpendInterval, fit_interval
 from churnkit.models.level import LevelCorrection, fit_level
+from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.purchase import forecast_purchases
-from churnkit.models.spend import SpendModel, fit_spend, spend_factor
+from churnkit.models.spend import SMALLEST, SpendModel, factor_to, fit_spend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.base import FeatureMatrix, LabelledSnapshot
+    from churnkit.models.portfolio import Portfolio
     from churnkit.models.purchase import PurchaseForecast
     from churnkit.models.spend import Judge
 
@@ -70,7 +73,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What was done to the predictions of one portfolio to set their level.
+    """What is done to the predictions of one portfolio to set their level.
 
     Attributes
     ----------
@@ -81,12 +84,15 @@ class Level:
     churn_correction, spend_correction : float
         Part of the level that goes beyond the purchase model: added to the log-odds of its mean
         churn probability, and to the log of its total spend.
+    pooling_factor : float
+        Factor that keeps the total where the typical spend has a share in expected spend.
     """
 
     log_odds_shift: float = 0.0
     spend_factor: float = 1.0
     churn_correction: float = 0.0
     spend_correction: float = 0.0
+    pooling_factor: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,62 +140,100 @@ class Models:
 
         Parameters
         ----------
-        log_odds : ndarray of float64, shape (n,)
-            What the churn model's learner said of each customer.
-        value : ndarray of float64, shape (n, 1) or (n, 2)
-            What the spend model's learners said.
-        forecast : PurchaseForecast or None
-            The purchase model's predictions for the same customers; None sets no level.
+        log_odds, value, forecast
+            See :class:`churnkit.models.portfolio.Scored`.
         """
-        churn = self._churn(log_odds, forecast)
-        probability, shift, churn_correction = churn
-        staying = 1.0 - probability
-        if not self.churn_is_no_order and forecast is not None:
-            staying = forecast.order_probability
-        given_order = self.spend.given_order(value, order_probability=staying, forecast=forecast)
-        factor, spend_correction = 1.0, 0.0
-        if forecast is not None and self.settings.spend_level != "none":
+        rows = Scored(log_odds=log_odds, value=value, forecast=forecast)
+        return self.apply_level(rows, level=self.find_level(InMemory(rows=rows)))
+
+    def find_level(self, portfolio: Portfolio) -> Level:
+        """Return what sets the predictions of a whole portfolio to its level."""
+        cutoff = portfolio.cutoff
+        shift = churn_correction = spend_correction = 0.0
+        if cutoff is not None and self.churn_is_no_order and self.settings.churn_level != "none":
+            if self.settings.churn_level == "auto":
+                churn_correction = self.level.log_odds(cutoff)
+            n, missing = portfolio.sums(_silent)
+            target = moved_mean(missing / n, log_odds=churn_correction)
+            values, customers = portfolio.distribution(self._blended)
+            shift = churn_level_shift(values, target_mean=target, customers=customers)
+        level = Level(log_odds_shift=shift, churn_correction=churn_correction)
+        if self.spend.typical_share > 0.0:
+            own, pooled = portfolio.sums(partial(self._pooled_spend, level=level))
+            level = replace(level, pooling_factor=factor_to(own, current=pooled))
+        if cutoff is not None and self.settings.spend_level != "none":
             if self.settings.spend_level == "auto":
-                spend_correction = self.level.log_spend(forecast.cutoff)
-            total = float(forecast.expected_spend.sum()) * float(np.exp(spend_correction))
-            factor = spend_factor(staying * given_order, total=total)
-        spend = staying * given_order * factor
+                spend_correction = self.level.log_spend(cutoff)
+            theirs, ours = portfolio.sums(partial(self._total_spend, level=level))
+            factor = factor_to(theirs * float(np.exp(spend_correction)), current=ours)
+            level = replace(level, spend_factor=factor, spend_correction=spend_correction)
+        return level
+
+    def apply_level(self, rows: Scored, *, level: Level) -> Predictions:
+        """Return the predictions for customers of a portfolio whose level is known."""
+        probability, staying = self._churning(rows, level)
+        given_order = self._given_order(rows, level) * level.spend_factor
+        spend = staying * given_order
         low = high = None
         if self.interval is not None:
-            low, high = self.interval.bounds(order_probability=staying, value=given_order * factor)
+            low, high = self.interval.bounds(order_probability=staying, value=given_order)
             low, high = np.minimum(low, spend), np.maximum(high, spend)
         return Predictions(
             churn_probability=probability,
             expected_spend=spend,
             expected_spend_low=low,
             expected_spend_high=high,
-            level=Level(
-                log_odds_shift=shift,
-                spend_factor=factor,
-                churn_correction=churn_correction,
-                spend_correction=spend_correction,
-            ),
+            level=level,
         )
 
-    def _churn(
-        self, log_odds: Floats, forecast: PurchaseForecast | None
-    ) -> tuple[Floats, float, float]:
-        """Return churn probability, the shift that set its level, and the correction in it."""
-        theirs = forecast if self.churn_is_no_order else None
-        blended = self.churn.blend(log_odds, forecast=theirs)
-        shift = correction = 0.0
-        if theirs is not None and self.settings.churn_level != "none":
-            if self.settings.churn_level == "auto":
-                correction = self.level.log_odds(theirs.cutoff)
-            mean = float(np.mean(1.0 - theirs.order_probability))
-            shift = churn_level_shift(blended, target_mean=moved_mean(mean, log_odds=correction))
-        return sigmoid(blended + shift), shift, correction
+    def _blended(self, rows: Scored) -> Floats:
+        """Return log-odds of churning before the level is set."""
+        return self.churn.blend(
+            rows.log_odds, forecast=rows.forecast if self.churn_is_no_order else None
+        )
+
+    def _churning(self, rows: Scored, level: Level) -> tuple[Floats, Floats]:
+        """Return the probabilities to churn and to order."""
+        probability = sigmoid(self._blended(rows) + level.log_odds_shift)
+        if self.churn_is_no_order or rows.forecast is None:
+            return probability, 1.0 - probability
+        return probability, rows.forecast.order_probability
+
+    def _given_order(self, rows: Scored, level: Level) -> Floats:
+        """Return spend given an order before its own factor."""
+        _, staying = self._churning(rows, level)
+        own, pooled = self.spend.views(
+            rows.value, order_probability=staying, forecast=rows.forecast
+        )
+        return own if self.spend.typical_share == 0.0 else pooled * level.pooling_factor
+
+    def _pooled_spend(self, rows: Scored, *, level: Level) -> Floats:
+        """Return expected spend without and with the typical spend in it, shape (n, 2)."""
+        _, staying = self._churning(rows, level)
+        views = self.spend.views(rows.value, order_probability=staying, forecast=rows.forecast)
+        # As in SpendModel.given_order: spend is worth what it is to someone who may order.
+        return np.column_stack([np.maximum(staying, SMALLEST) * view for view in views])
+
+    def _total_spend(self, rows: Scored, *, level: Level) -> Floats:
+        """Return expected spend of the purchase model and of ours, shape (n, 2)."""
+        if rows.forecast is None:
+            return np.zeros((len(rows.log_odds), 2))
+        _, staying = self._churning(rows, level)
+        ours = staying * self._given_order(rows, level)
+        return np.column_stack([rows.forecast.expected_spend, ours])
 
     def predict(self, features: FeatureMatrix, *, forecast: PurchaseForecast | None) -> Predictions:
         """Return predictions for a whole population at once: the level is set over all of it."""
         return self.at_level(
             self.churn.log_odds(features), self.spend.value(features), forecast=forecast
         )
+
+
+def _silent(rows: Scored) -> Floats:
+    """Return 1 and the purchase model's probability of no order, shape (n, 2)."""
+    n = len(rows.log_odds)
+    silent = np.zeros(n) if rows.forecast is None else 1.0 - rows.forecast.order_probability
+    return np.column_stack([np.ones(n), silent])
 
 
 def fit_models(
