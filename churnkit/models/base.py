@@ -220,6 +220,10 @@ class FittedLearner(Protocol):
         """Return exact Shapley values, shape (n, n_features + 1); the last column is the base."""
         ...
 
+    def contributions_method(self, rows: int) -> str:
+        """Return how so many rows are explained, for the account of a run."""
+        ...
+
     def to_text(self) -> str:
         """Return the model as text that :meth:`Learner.load` reads."""
         ...

@@ -10,6 +10,7 @@ import numpy as np
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
+from churnkit.models.shapley import ExactShapley
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,12 @@ class FittedLightGBM:
 
         return lightgbm.Booster(model_str=self.text)
 
+    @cached_property
+    def _shapley(self) -> ExactShapley:
+        return ExactShapley(
+            text=self.text, booster=self._booster, n_features=len(self.feature_names)
+        )
+
     def predict_raw(self, features: FeatureMatrix) -> Floats:
         """Return the score before the link."""
         features.require(self.feature_names)
@@ -82,7 +89,11 @@ class FittedLightGBM:
     def contributions(self, features: FeatureMatrix) -> Floats:
         """Return exact Shapley values (TreeSHAP), the base value in the last column."""
         features.require(self.feature_names)
-        return np.asarray(self._booster.predict(features.values, pred_contrib=True))
+        return self._shapley.values(features.values)
+
+    def contributions_method(self, rows: int) -> str:
+        """Return which library explains so many rows; see :class:`.shapley.ExactShapley`."""
+        return self._shapley.method(rows)
 
     def to_text(self) -> str:
         """Return LightGBM's own text format."""

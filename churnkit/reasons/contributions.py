@@ -33,11 +33,14 @@ class Contributions:
     base : float
         Raw score of the average training row; base + sum of values is the raw prediction. 0 where
         there are no rows.
+    method : str
+        Which library explained the rows, and by which rule it was chosen.
     """
 
     feature_names: tuple[str, ...]
     values: Floats
     base: float
+    method: str = ""
 
     def importance(self) -> dict[str, float]:
         """Return mean |contribution| by feature, the strongest first."""
@@ -68,4 +71,9 @@ def contributions(learner: FittedLearner, features: FeatureMatrix) -> Contributi
     if error > TOLERANCE * max(1.0, float(np.max(np.abs(raw)))):
         msg = f"explain: contributions must add up to the raw prediction; off by {error:.2g}"
         raise ModelGuardError(msg)
-    return Contributions(feature_names=features.names, values=full[:, :-1], base=float(full[0, -1]))
+    return Contributions(
+        feature_names=features.names,
+        values=full[:, :-1],
+        base=float(full[0, -1]),
+        method=learner.contributions_method(len(full)),
+    )

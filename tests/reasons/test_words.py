@@ -29,6 +29,10 @@ class Linear:
         """Return the sum and a constant."""
         return features.values @ self.weights + 0.5 + self.off
 
+    def contributions_method(self, rows):
+        """Return how."""
+        return f"by hand, {rows} rows"
+
     def contributions(self, features):
         """Return each product, and the constant as base."""
         return np.column_stack([features.values * self.weights, np.full(len(features.values), 0.5)])
@@ -46,6 +50,7 @@ def test_contributions_and_base_add_up_to_the_raw_prediction():
     found = contributions(learner, features)
 
     assert found.base == 0.5
+    assert found.method == "by hand, 2 rows"
     assert found.base + found.values.sum(axis=1) == pytest.approx(learner.predict_raw(features))
 
 
