@@ -155,7 +155,7 @@ class LifetimeValue(Section):
     objective: Literal["auto", "tweedie", "hurdle_gamma", "hurdle_lognormal"] = Field(
         default="auto",
         description="loss of the model; auto: P(order) times the value of buyers, pooled with the"
-        " purchase model by weights chosen on a later snapshot",
+        " purchase model and the typical spend by fixed weights",
     )
     params: Options = Field(default=freeze({}), description="parameters passed on to the model")
     interval: Fraction = Field(
