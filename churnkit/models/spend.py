@@ -207,10 +207,10 @@ def fit_spend(
 
     Notes
     -----
-    Logs are averaged with fixed weights: half the learners', half the purchase model's, then a fifth
-    of the typical spend's. On rolling origins, weights chosen on the newest snapshot had a higher
-    decile error and no better ranking than these, and the hurdle beat Tweedie in ranking and total;
-    see ``benchmarks/README.md``.
+    Logs are averaged with fixed weights: half the learners', half the purchase model's, then a
+    fifth of the typical spend's. On rolling origins, weights chosen on the newest snapshot had a
+    higher decile error and no better ranking than these, and the hurdle beat Tweedie in ranking and
+    total; see ``benchmarks/README.md``.
     """
     name = ALIASES.get(objective, objective)
     split = split_for_validation(train)
