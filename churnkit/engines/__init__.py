@@ -8,7 +8,15 @@ Arrow. Everything between is narwhals and the same on every engine.
 from __future__ import annotations
 
 from churnkit.engines.duckdb_engine import DuckDBEngine
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, Engine, quoted
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, ClusterEngine, Engine, quoted
 from churnkit.engines.spark_engine import SparkEngine
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "DuckDBEngine", "Engine", "SparkEngine", "quoted"]
+__all__ = [
+    "ENGINES",
+    "ENGINE_SAYS",
+    "ClusterEngine",
+    "DuckDBEngine",
+    "Engine",
+    "SparkEngine",
+    "quoted",
+]

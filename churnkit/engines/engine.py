@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import narwhals as nw
     import pyarrow as pa
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "Engine", "quoted"]
+__all__ = ["ENGINES", "ENGINE_SAYS", "ClusterEngine", "Engine", "quoted"]
 
 ENGINE_SAYS = "engine: "
 
@@ -70,6 +71,30 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release memory, temporary tables and files."""
+        ...
+
+
+@runtime_checkable
+class ClusterEngine(Engine, Protocol):
+    """An engine whose rows need not fit, nor pass through, this process."""
+
+    def map_batches(
+        self,
+        frame: nw.LazyFrame[Any],
+        function: Callable[[Iterator[pa.Table]], Iterator[pa.Table]],
+        *,
+        schema: pa.Schema,
+    ) -> nw.LazyFrame[Any]:
+        """Return what a function makes of the rows, called where they lie, part by part."""
+        ...
+
+    def writing(
+        self, frame: nw.LazyFrame[Any], folder: str, *, part: str
+    ) -> AbstractContextManager[nw.LazyFrame[Any]]:
+        """Write rows as Parquet; they become ``folder/part`` when the block ends without an error.
+
+        The block is given the rows as they were written. An older part of the name is replaced.
+        """
         ...
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import secrets
 import tempfile
+import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
 from churnkit.engines import spark_sql
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, quoted
+from churnkit.engines.spark_files import address, files_of, literally, remove, replacing
 from churnkit.engines.spark_session import open_spark
 from churnkit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -73,7 +75,7 @@ class SparkEngine:
                 " got null"
             )
             raise ConfigError(msg)
-        parent = (temp_directory or tempfile.gettempdir()).rstrip("/")
+        parent = address(temp_directory or tempfile.gettempdir())
         self.folder = f"{parent}/churnkit-{secrets.token_hex(8)}"
         self._names = itertools.count(1)
         self._open = True
@@ -148,9 +150,45 @@ class SparkEngine:
         """
         with self._speaking():
             kept = self._written(frame.to_native(), rows_per_file=rows)
-            for path in kept.inputFiles():
+            for path in files_of(kept):
                 table = self._spark.read.schema(kept.schema).parquet(path).toArrow()
                 yield from table.to_batches(max_chunksize=rows)
+
+    def map_batches(
+        self,
+        frame: nw.LazyFrame[Any],
+        function: Callable[[Iterator[pa.Table]], Iterator[pa.Table]],
+        *,
+        schema: pa.Schema,
+    ) -> nw.LazyFrame[Any]:
+        """Return what a function makes of the rows, on the workers; see :class:`ClusterEngine`.
+
+        The function, and with it all that it needs, is broadcast: each worker fetches it once.
+        """
+        from pyspark import cloudpickle
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        # The standard pickle knows no function made within another.
+        pickled = cast("Any", cloudpickle).dumps(function)
+        sent = self._spark.sparkContext.broadcast(pickled)
+        with self._speaking(), warnings.catch_warnings():
+            # PySpark warns of pandas 3, of which nothing is used here.
+            warnings.simplefilter("ignore", FutureWarning)
+            made = frame.to_native().mapInArrow(_on_worker(sent), from_arrow_schema(schema))
+            rows: nw.LazyFrame[Any] = nw.from_native(made).lazy()
+            return rows
+
+    @contextmanager
+    def writing(
+        self, frame: nw.LazyFrame[Any], folder: str, *, part: str
+    ) -> Iterator[nw.LazyFrame[Any]]:
+        """Write rows as one part of a Parquet table; see :class:`ClusterEngine`."""
+        rows = frame.to_native()
+        with replacing(self._spark, address(folder), part=part) as temporary:
+            with self._speaking():
+                rows.write.parquet(temporary)
+                written = self._spark.read.schema(rows.schema).parquet(temporary)
+            yield nw.from_native(written).lazy()
 
     def close(self) -> None:
         """Remove the intermediate tables, and end Spark if this engine started it."""
@@ -158,7 +196,7 @@ class SparkEngine:
             return
         self._open = False
         with self._speaking():
-            self._remove(self.folder)
+            remove(self._spark, self.folder)
         self._stop()
 
     def _stop(self) -> None:
@@ -178,13 +216,6 @@ class SparkEngine:
         rows.write.option("maxRecordsPerFile", rows_per_file).parquet(path)
         return self._spark.read.schema(rows.schema).parquet(path)
 
-    def _remove(self, folder: str) -> None:
-        """Remove a folder, on whatever file system Spark keeps it."""
-        # Hadoop's file systems have no other door.
-        path = self._spark._jvm.org.apache.hadoop.fs.Path(folder)
-        settings = self._spark._jsc.hadoopConfiguration()
-        path.getFileSystem(settings).delete(path, True)
-
     def _csv(self, paths: Sequence[str]) -> Any:
         """Return CSV files as text, each by its own header."""
         groups: dict[CsvLayout, list[str]] = {}
@@ -194,7 +225,7 @@ class SparkEngine:
             self._spark.read.schema(", ".join(f"`{_escaped(c)}` STRING" for c in layout.columns))
             .options(sep=layout.delimiter, header=True, quote='"', escape='"', mode="FAILFAST")
             .options(multiLine=True, encoding="UTF-8")
-            .csv([_as_uri(path) for path in members])
+            .csv([literally(address(path)) for path in members])
             for layout, members in groups.items()
         ]
         return _together(parts)
@@ -214,7 +245,7 @@ class SparkEngine:
             groups.setdefault(key, []).append(path)
         parts = []
         for key, members in groups.items():
-            rows = self._spark.read.parquet(*(_as_uri(path) for path in members))
+            rows = self._spark.read.parquet(*(literally(address(path)) for path in members))
             nanos = {name for name, kind in key if kind.startswith("timestamp[ns")}
             aware = {name for name, kind in key if name in nanos and "tz=" in kind}
             parts.append(_read_nanoseconds(rows, nanos=nanos, aware=aware))
@@ -235,19 +266,23 @@ class SparkEngine:
             raise DataError(msg) from error
 
 
+def _on_worker(sent: Any) -> Callable[[Any], Iterator[Any]]:
+    """Return what a worker calls on its part of the rows."""
+
+    def call(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pickle
+
+        import pyarrow as pa
+
+        function = pickle.loads(sent.value)  # noqa: S301 - sent by this engine's own driver
+        for table in function(pa.Table.from_batches([batch]) for batch in batches):
+            yield from table.combine_chunks().to_batches()
+
+    return call
+
+
 def _escaped(name: str) -> str:
     return name.replace("`", "``")
-
-
-def _as_uri(path: str) -> str:
-    r"""Return a path that has been found, so that Spark looks for no pattern in it.
-
-    Examples
-    --------
-    >>> _as_uri("a[1].csv")
-    'a\\[1\\].csv'
-    """
-    return "".join(f"\\{c}" if c in "*?[]{}\\" else c for c in path)
 
 
 def _together(parts: Sequence[Any]) -> Any:

@@ -24,6 +24,7 @@ NEEDED = {
     # Nanoseconds are cut to microseconds by the engine; Spark itself refuses such files.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 QUIET = {
     "spark.ui.enabled": "false",

@@ -287,7 +287,24 @@ class FeatureTable:
         for batch in self.engine.batches(self.frame, rows=rows):
             yield self._finish(pa.Table.from_batches([batch]))
 
+    @property
+    def finishing(self) -> Finishing:
+        """What turns rows of :attr:`frame` into rows of :attr:`columns`, wherever they are."""
+        return Finishing(columns=self.columns, finishers=self.finishers)
+
     def _finish(self, table: pa.Table) -> pa.Table:
+        return self.finishing(table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finishing:
+    """Adds to Arrow rows of a feature frame what no query engine can compute."""
+
+    columns: tuple[str, ...]
+    finishers: tuple[Callable[[pa.Table], Mapping[str, NDArray[np.float64]]], ...]
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Return the rows with all columns, in order."""
         import pyarrow as pa
 
         for finish in self.finishers:

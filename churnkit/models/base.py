@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "BASE_NUMBERS",
     "MODELS",
     "FeatureMatrix",
     "FittedLearner",

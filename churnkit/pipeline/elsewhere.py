@@ -10,8 +10,6 @@ from churnkit.data.quarantine import customers_set_aside
 from churnkit.features.cut import first_time
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from churnkit.pipeline.session import Session
 
 __all__ = ["customers_without_orders"]
@@ -19,31 +17,23 @@ __all__ = ["customers_without_orders"]
 WITHOUT_CUSTOMERS = "marketing_costs"
 
 
-def customers_without_orders(session: Session, *, as_of_us: int) -> pa.Table:
+def customers_without_orders(session: Session, *, as_of_us: int) -> nw.LazyFrame[Any]:
     """Return ``customer_id`` of everybody in the inputs before a date who has no valid order row.
 
     They have order rows that were all set aside, or rows of other tables, set aside or not. A table
     without time is taken to have been known always.
     """
-    import pyarrow as pa
-
-    engine, read = session.engine, session.read
-    parts: list[nw.LazyFrame[Any]] = []
+    read = session.read
+    parts = [read.loaded["orders"].rejected_customers()]
     for name, table in session.others.items():
         if name == WITHOUT_CUSTOMERS:
             continue
         time = first_time(name)
         good, marked = table.rows, table.marked
-        if time is not None and time.removesuffix("_us") in table.columns:
+        if time is not None:
             # A row without a readable time was there, as far as is known.
             known = nw.col(time).is_null() | (nw.col(time) < as_of_us)
             good, marked = good.filter(known), marked.filter(known)
         parts += [good.select("customer_id"), customers_set_aside(marked)]
-    rejected = read.customers_without_valid_rows()
-    if not parts:
-        return rejected
     ordered = read.loaded["orders"].rows.select("customer_id").unique()
-    seen = nw.concat(parts).unique().join(ordered, on="customer_id", how="anti")
-    elsewhere = engine.collect(seen).select(["customer_id"]).cast(rejected.schema)
-    both = pa.concat_tables([rejected, elsewhere])
-    return both.group_by("customer_id").aggregate([]).sort_by("customer_id")
+    return nw.concat(parts).unique().join(ordered, on="customer_id", how="anti")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import narwhals as nw
 from churnkit import __version__
 from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import Snapshot, midnight_us
-from churnkit.errors import DataError
+from churnkit.engines import ClusterEngine
+from churnkit.errors import DataError, ParameterError
 from churnkit.features.learned import unknown_values
 from churnkit.features.named import make_builders
 from churnkit.pipeline.definitions import definitions_of, yearly_churn_of
@@ -27,13 +29,19 @@ from churnkit.pipeline.session import (
 from churnkit.pipeline.tables import CUSTOMER_TABLES
 from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.retention.sections import customer_sections
-from churnkit.scoring import ScoreRequest, score_customers, score_schema
+from churnkit.scoring import (
+    ScoreRequest,
+    score_customers,
+    score_schema,
+    scored_on_cluster,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     from churnkit.config import Config
+    from churnkit.features.build import FeatureBuilder
     from churnkit.models.base import FeatureMatrix
     from churnkit.models.bundle import Bundle
     from churnkit.scoring import ScoreSummary
@@ -120,20 +128,8 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
         yearly_churn_probability=yearly_churn_of(session, session.as_of, time_zone=zone),
     )
     session.progress(f"scoring as of {session.as_of}")
-    schema = score_schema(
-        reason_columns=request.reason_columns, time_zone=zone, section_names=request.section_names
-    )
-    without = customers_without_orders(session, as_of_us=midnight_us(session.as_of, time_zone=zone))
-    with open_sink(target, schema=schema) as sink:
-        summary = score_customers(
-            session.read.history,
-            bundle,
-            builders=builders,
-            request=request,
-            without_valid_rows=without,
-            write=sink.write,
-        )
-        _reconcile(session, bundle, summary, extra=without.num_rows)
+    with _scored(session, bundle, builders=builders, request=request, target=target) as summary:
+        _reconcile(session, bundle, summary)
     # Until the last line, the new table has no manifest rather than that of the old one.
     manifest_path.unlink(missing_ok=True)
     rejected = write_rejected(session, target)
@@ -145,9 +141,50 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
     return ScoreResult(output=target, manifest=manifest)
 
 
-def _reconcile(session: Session, bundle: Bundle, summary: ScoreSummary, *, extra: int) -> None:
+@contextmanager
+def _scored(
+    session: Session,
+    bundle: Bundle,
+    *,
+    builders: Sequence[FeatureBuilder],
+    request: ScoreRequest,
+    target: Path,
+) -> Iterator[ScoreSummary]:
+    """Score where the rows are; the table appears when the block ends without an error."""
+    zone, engine = bundle.data["time_zone"], session.engine
+    without = customers_without_orders(session, as_of_us=midnight_us(session.as_of, time_zone=zone))
+    given: dict[str, Any] = {"builders": builders, "request": request}
+    if isinstance(engine, ClusterEngine):
+        if target.suffix.lower() != ".parquet":
+            msg = (
+                f"output on a cluster must end in .parquet, a folder of files; got {str(target)!r}"
+            )
+            raise ParameterError(msg)
+        with scored_on_cluster(
+            session.read.history,
+            bundle,
+            engine=engine,
+            without_valid_rows=without,
+            folder=str(target),
+            **given,
+        ) as summary:
+            yield summary
+        return
+    schema = score_schema(
+        reason_columns=request.reason_columns, time_zone=zone, section_names=request.section_names
+    )
+    known = engine.collect(without).sort_by("customer_id")
+    with open_sink(target, schema=schema) as sink:
+        yield score_customers(
+            session.read.history, bundle, without_valid_rows=known, write=sink.write, **given
+        )
+
+
+def _reconcile(session: Session, bundle: Bundle, summary: ScoreSummary) -> None:
     """Count the customers in the inputs by another way than scoring did, and compare."""
     cutoff_us = midnight_us(session.as_of, time_zone=bundle.data["time_zone"])
+    without = customers_without_orders(session, as_of_us=cutoff_us)
+    extra = int(session.engine.collect(without.select(n=nw.len()))["n"][0].as_py())
     rows = session.read.loaded["orders"].rows.filter(nw.col("ts_us") < cutoff_us)
     counted = session.engine.collect(rows.select(n=nw.col("customer_id").n_unique()))
     seen = int(counted.to_pylist()[0]["n"]) + extra

@@ -22,11 +22,20 @@ if TYPE_CHECKING:
 
     from churnkit.data.windows import Snapshot
     from churnkit.models.bundle import Bundle
+    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.training import Predictions
     from churnkit.scoring.request import ScoreRequest
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Chunk", "Drift", "predictions", "raw_scores"]
+__all__ = [
+    "Chunk",
+    "Drift",
+    "predicted_columns",
+    "predictions",
+    "raw_scores",
+    "refuse_unknown",
+]
 
 # Beyond this a "next order" date would be a guess about a customer who hardly ever buys.
 NEXT_ORDER_REACH_DAYS = 730.0
@@ -85,11 +94,32 @@ def predictions(
     log_odds = np.concatenate([c.log_odds for c in chunks])
     raw = np.concatenate([c.value for c in chunks])
     predicted = models.at_level(log_odds, raw, forecast=ours)
+    refuse_unknown(
+        churn_probability=predicted.churn_probability, expected_spend=predicted.expected_spend
+    )
+    columns: dict[str, Any] = {
+        "customer_id": pa.concat_arrays([c.customer_ids for c in chunks]),
+        **predicted_columns(predicted, bundle, forecast=ours, snapshot=snapshot),
+        "risk_rank": _rank(predicted.churn_probability),
+    }
+    for name in request.reason_columns:
+        columns[name] = [v for chunk in chunks for v in chunk.reasons[name]]
+    table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
+    return table, asdict(predicted.level)
+
+
+def predicted_columns(
+    predicted: Predictions,
+    bundle: Bundle,
+    *,
+    forecast: PurchaseForecast | None,
+    snapshot: Snapshot,
+) -> dict[str, Floats]:
+    """Return what is predicted of customers, each by itself; a column for each prediction."""
     probability, spend = predicted.churn_probability, predicted.expected_spend
-    _refuse_unknown(churn_probability=probability, expected_spend=spend)
     ordering = 1.0 - probability
-    if ours is not None and not models.churn_is_no_order:
-        ordering = ours.order_probability
+    if forecast is not None and not bundle.models.churn_is_no_order:
+        ordering = forecast.order_probability
     ltv = expected_ltv(
         spend,
         gross_margin=bundle.value["gross_margin"],
@@ -97,34 +127,30 @@ def predictions(
         gap_days=snapshot.gap_days,
         horizon_days=snapshot.horizon_days,
     )
-    columns: dict[str, Any] = {
-        "customer_id": pa.concat_arrays([c.customer_ids for c in chunks]),
+    columns = {
         "churn_probability": probability,
         "expected_spend": spend,
         "expected_ltv": ltv,
         # Value given an order is ltv / P(order): what is lost if the customer does not order.
         "value_at_risk": probability * ltv / np.maximum(ordering, 1e-9),
-        "risk_rank": _rank(probability),
     }
-    if predicted.expected_spend_low is not None:
+    if predicted.expected_spend_low is not None and predicted.expected_spend_high is not None:
         columns["expected_spend_low"] = predicted.expected_spend_low
         columns["expected_spend_high"] = predicted.expected_spend_high
-    if ours is not None:
+    if forecast is not None:
         # Orders given one order, by the purchase model; P(order) by ours, so the two agree.
         per_buyer = np.maximum(
-            ours.expected_orders / np.maximum(ours.order_probability, 1e-12), 1.0
+            forecast.expected_orders / np.maximum(forecast.order_probability, 1e-12), 1.0
         )
         columns["expected_orders"] = ordering * per_buyer
-        columns["p_alive"] = ours.p_alive
-        days = np.where(ours.next_order_days <= NEXT_ORDER_REACH_DAYS, ours.next_order_days, np.nan)
+        columns["p_alive"] = forecast.p_alive
+        next_days = forecast.next_order_days
+        days = np.where(next_days <= NEXT_ORDER_REACH_DAYS, next_days, np.nan)
         columns["next_order_us"] = snapshot.cutoff_us + days * US_PER_DAY
-    for name in request.reason_columns:
-        columns[name] = [v for chunk in chunks for v in chunk.reasons[name]]
-    table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
-    return table, asdict(predicted.level)
+    return columns
 
 
-def _refuse_unknown(**predicted: Floats) -> None:
+def refuse_unknown(**predicted: Floats) -> None:
     """Refuse predictions that are not numbers: as nulls they would look like inactive customers."""
     for name, values in predicted.items():
         if unknown := int(np.sum(~np.isfinite(values))):
