@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import FeatureMatrix
 from churnkit.models.drift import describe
-from churnkit.scoring.predictions import Drift, _rank, _refuse_unknown
+from churnkit.scoring.predictions import Drift, _rank, refuse_unknown
 
 
 @given(st.lists(st.sampled_from([0.1, 0.25, 0.5, 0.9]), min_size=1, max_size=30))
@@ -31,7 +31,7 @@ def test_predictions_that_are_no_numbers_are_refused_by_name():
     with pytest.raises(
         ModelGuardError, match=r"score: expected_spend must be a number for everybody; 2 of 3"
     ):
-        _refuse_unknown(churn_probability=np.array([0.1]), expected_spend=values)
+        refuse_unknown(churn_probability=np.array([0.1]), expected_spend=values)
 
 
 def test_drift_of_batches_is_that_of_the_whole():
