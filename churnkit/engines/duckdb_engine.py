@@ -94,8 +94,11 @@ class DuckDBEngine:
             raise ParameterError(msg) from error
         # Text is read as UTC; the business zone is applied by integer arithmetic (data/clock.py).
         self._connection.execute("SET TimeZone = 'UTC'")
-        # Progress is the caller's to show; DuckDB's own bar would land among the results.
-        self._connection.execute("SET enable_progress_bar = false")
+        # Progress is the caller's to show; DuckDB's own bar would land among the results. Where it
+        # is off already it stays untouched: in Jupyter without ipywidgets, even SET … = false fails.
+        shown = self._connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+        if shown != [(False,)]:
+            self._connection.execute("SET enable_progress_bar = false")
         self._names = itertools.count(1)
         self._open = True
 

@@ -47,6 +47,28 @@ class ValidationResult:
             "horizons": None if self.horizons is None else asdict(self.horizons),
         }
 
+    def to_pandas(self) -> Any:
+        """Return one row per table and broken rule, and per table the rows read and used."""
+        import pandas as pd
+
+        rows = []
+        for table in self.tables:
+            rows.append({"table": table.table, "check": "rows read", "rows": table.rows_read})
+            rows += [
+                {
+                    "table": table.table,
+                    "check": check.sentence,
+                    "rows": check.rows,
+                    "fate": "set aside" if check.set_aside else "kept",
+                    "such as": ", ".join(check.examples[:3]),
+                }
+                for check in table.checks
+                if check.rows
+            ]
+            rows.append({"table": table.table, "check": "rows used", "rows": table.rows_used})
+        columns = ["table", "check", "rows", "fate", "such as"]
+        return pd.DataFrame(rows, columns=columns).fillna({"fate": "", "such as": ""})
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
@@ -91,6 +113,10 @@ class TrainResult:
             "backtest": self.backtest.to_dict(),
             "notes": dict(self.notes),
         }
+
+    def to_pandas(self) -> Any:
+        """Return one row per test cutoff and model or baseline, one column per metric."""
+        return self.backtest.to_pandas()
 
 
 @dataclass(frozen=True, kw_only=True)
