@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from churnkit.evaluation.backtest import predict_snapshot
+from churnkit.models.baselines import BASELINES
 from churnkit.reporting import CARD_FILE, TestOutcome, model_card
 
 if TYPE_CHECKING:
@@ -17,7 +20,13 @@ if TYPE_CHECKING:
     from churnkit.pipeline.session import Session
     from churnkit.tracking.runs import Run
 
-__all__ = ["outcome_of", "write_card"]
+__all__ = ["LEVELS", "level_over_time", "outcome_of", "write_card"]
+
+LEVELS = "level_over_time"
+"""Key of a bundle's notes."""
+
+RIVAL = "bg_nbd"
+US_PER_DAY = 86_400_000_000
 
 
 def write_card(
@@ -40,12 +49,40 @@ def write_card(
 
 
 def outcome_of(models: Models, test: LabelledSnapshot) -> TestOutcome:
-    """Return what models say of a labelled snapshot beside what happened."""
+    """Return what models and two simple rankings say of a labelled snapshot beside what happened."""
     predicted = predict_snapshot(models, test)
+    silent = (test.snapshot.cutoff_us - test.eligible_base["last_order_us"]) / US_PER_DAY
+    rankings = {"days of silence": np.asarray(silent)}
+    if (rival := BASELINES[RIVAL]().predict((), test)) is not None:
+        rankings = {"BG/NBD": rival.churn_probability, **rankings}
     return TestOutcome(
         cutoff=str(test.snapshot.cutoff),
         churned=test.churned,
         churn_probability=predicted.churn_probability,
         future_spend=test.future_spend,
         expected_spend=predicted.expected_spend,
+        rankings=rankings,
     )
+
+
+def level_over_time(
+    models: Models, *, train: Sequence[LabelledSnapshot], tests: Sequence[LabelledSnapshot]
+) -> list[dict[str, Any]]:
+    """Return, for every labelled cutoff, the totals predicted and those that came, oldest first."""
+    points = []
+    for snapshot in (*train, *tests):
+        if not len(snapshot.churned):
+            continue
+        predicted = predict_snapshot(models, snapshot)
+        points.append(
+            {
+                "cutoff": str(snapshot.snapshot.cutoff),
+                "tested": snapshot in tests,
+                "customers": len(snapshot.churned),
+                "expected_churners": float(predicted.churn_probability.sum()),
+                "churners": int(snapshot.churned.sum()),
+                "expected_spend": float(predicted.expected_spend.sum()),
+                "future_spend": float(snapshot.future_spend.sum()),
+            }
+        )
+    return sorted(points, key=lambda point: str(point["cutoff"]))

@@ -1,13 +1,11 @@
-"""Collects single customers for the report: what explains them, their past risk, their orders."""
+"""Collects single customers for the report: what explains them, their past risk, what they did."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-import narwhals as nw
 import numpy as np
 
 from churnkit.data.windows import Snapshot
@@ -15,6 +13,7 @@ from churnkit.features.build import build_features
 from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.purchase import forecast_purchases
+from churnkit.pipeline.happenings import happenings_of, orders_of
 from churnkit.reasons import contributions, phrases_of
 from churnkit.reporting import CustomerView, DriverSample
 
@@ -123,7 +122,7 @@ def customer_views(
     """
     ids = top.column("customer_id").to_pylist()
     past = _past(session, bundle, ids) if scored <= MOST_FOR_PAST else {}
-    orders = _orders(session, ids)
+    orders, happenings = orders_of(session, ids), happenings_of(session, ids)
     phrases = phrases_of(make_builders(bundle.features))
     views = []
     for row in top.to_pylist():
@@ -136,6 +135,8 @@ def customer_views(
                 reasons=_in_words(bundle, phrases, values=values, weights=weights),
                 past=[(day, known.get(name)) for day, known in past.items()],
                 orders=orders.get(name, []),
+                happenings=happenings.get(name, []),
+                base=explained.found.base,
             )
         )
     return views
@@ -189,23 +190,3 @@ def _predicted(session: Session, bundle: Bundle, cutoff: date) -> list[tuple[str
     predicted = bundle.models.predict(matrix, forecast=forecast)
     ids = kept.column("customer_id").to_pylist()
     return list(zip(ids, predicted.churn_probability.tolist(), strict=True))
-
-
-def _orders(session: Session, ids: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
-    """Return day and amount of the orders of some customers, oldest first."""
-    rows = session.read.history.tables["orders"].filter(
-        nw.col("customer_id").is_in(list(ids)), nw.col("is_order") == 1
-    )
-    table = session.engine.collect(rows.select("customer_id", "ts_us", "amount"))
-    zone = ZoneInfo(session.config.data.time_zone)
-    found: dict[str, list[tuple[str, float]]] = {}
-    for row in table.sort_by("ts_us").to_pylist():
-        found.setdefault(row["customer_id"], []).append(
-            (_day(row["ts_us"], zone), float(row["amount"]))
-        )
-    return found
-
-
-def _day(ts_us: Any, zone: ZoneInfo) -> str:
-    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(ts_us))
-    return str(instant.astimezone(zone).date())

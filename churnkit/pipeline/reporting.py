@@ -12,7 +12,7 @@ from churnkit.data.sinks import replace_file
 from churnkit.data.windows import Snapshot
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.features.named import make_builders
-from churnkit.pipeline.cards import outcome_of
+from churnkit.pipeline.cards import LEVELS, outcome_of
 from churnkit.pipeline.customer_views import (
     customer_views,
     drawn_customers,
@@ -24,12 +24,12 @@ from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.scoring import score_in
 from churnkit.pipeline.session import as_config, now, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
-from churnkit.reporting import MOST_CUSTOMERS, Report, render_report
+from churnkit.reporting import MOST_CUSTOMERS, LevelPoint, Report, render_report
 from churnkit.retention.cohorts import cohort_triangle
 from churnkit.retention.periods import last_boundary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -166,7 +166,8 @@ def report_in(
     config = session.config
     target = Path(output or config.report.output)
     session.progress("making the report")
-    scores = _scored_customers(scored.output)
+    reason = ("reason_1",) if config.scoring.reasons else ()
+    scores = _scored_customers(scored.output, columns=(*COLUMNS, *reason))
     top = _most_at_risk(scores)
     views: list[CustomerView] = []
     drivers = None
@@ -184,6 +185,7 @@ def report_in(
             customers=views,
             means=_means(bundle),
             tests=tuple(_tests(session, bundle)),
+            levels=tuple(LevelPoint(**point) for point in bundle.notes.get(LEVELS, ())),
             drivers=drivers,
             metrics=metrics.report,
             cohorts=_cohorts(session),
@@ -199,7 +201,7 @@ def report_in(
     )
 
 
-def _scored_customers(path: Path) -> pa.Table:
+def _scored_customers(path: Path, *, columns: Sequence[str]) -> pa.Table:
     """Return the scored customers of a score table, with the columns that the page needs."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -209,7 +211,7 @@ def _scored_customers(path: Path) -> pa.Table:
 
         # Only an empty cell is a null, and an id stays text.
         options = csv.ConvertOptions(
-            include_columns=list(COLUMNS),
+            include_columns=list(columns),
             column_types={"customer_id": pa.string(), "expected_next_order_at": pa.string()},
             null_values=[""],
             strings_can_be_null=True,
@@ -218,7 +220,7 @@ def _scored_customers(path: Path) -> pa.Table:
     else:
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path, columns=list(COLUMNS))
+        table = pq.read_table(path, columns=list(columns))
     return table.filter(pc.equal(table.column("status"), "scored"))
 
 

@@ -24,7 +24,7 @@ from churnkit.labels import horizon_advice
 from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
-from churnkit.pipeline.cards import write_card
+from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
 from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
@@ -190,6 +190,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
         **notes,
         "cautions": cautions,
         "contact": _best_contact(models, tests[-1]) if tests else None,
+        LEVELS: level_over_time(models, train=snapshots, tests=tests),
         "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped},
     }
     session.progress("saving and registering the model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from churnkit.reporting.customers import MOST_CUSTOMERS, CustomerView
 from churnkit.reporting.drivers import DriverSample
+from churnkit.reporting.level import LevelPoint
 from churnkit.reporting.model_card import CARD_FILE, model_card
 from churnkit.reporting.page import Report, render_report
 from churnkit.reporting.quality import TestOutcome
@@ -13,6 +14,7 @@ __all__ = [
     "MOST_CUSTOMERS",
     "CustomerView",
     "DriverSample",
+    "LevelPoint",
     "Report",
     "TestOutcome",
     "model_card",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnkit.reporting.history import plain_name
@@ -17,6 +19,7 @@ __all__ = ["MOST_CUSTOMERS", "CustomerView", "customer_data", "customer_rows"]
 MOST_CUSTOMERS = 500
 MOST_REASONS = 8
 MOST_ORDERS = 200
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +36,18 @@ class CustomerView:
         ISO dates and the churn probability at each, None where not in the population.
     orders : sequence of (str, float)
         ISO dates and amounts, oldest first.
+    happenings : sequence of (str, sequence of str)
+        What else the customer did, in words, and the ISO days on which.
+    base : float
+        Log-odds of the average customer: with all contributions, the model's raw score.
     """
 
     scores: Mapping[str, Any]
     reasons: Sequence[tuple[str, float]] = ()
     past: Sequence[tuple[str, float | None]] = field(default=())
     orders: Sequence[tuple[str, float]] = ()
+    happenings: Sequence[tuple[str, Sequence[str]]] = ()
+    base: float = 0.0
 
 
 def customer_rows(customers: Sequence[CustomerView]) -> list[dict[str, Any]]:
@@ -47,6 +56,8 @@ def customer_rows(customers: Sequence[CustomerView]) -> list[dict[str, Any]]:
     for position, customer in enumerate(customers):
         s = customer.scores
         raising = [words for words, weight in customer.reasons if weight > 0]
+        # The score table leaves out what is true of everybody; without it, all that raises counts.
+        reason = s["reason_1"] if "reason_1" in s else next(iter(raising), None)
         rows.append(
             {
                 "position": position,
@@ -59,7 +70,7 @@ def customer_rows(customers: Sequence[CustomerView]) -> list[dict[str, Any]]:
                 "earned": s["historical_ltv"],
                 "idle": s["days_since_last_order"],
                 "orders": s["orders"],
-                "reason": raising[0] if raising else "nothing raises the risk",
+                "reason": reason or "nothing raises the risk",
                 "shown": {
                     "probability": percent(s["churn_probability"]),
                     "spend": amount(s["expected_spend"]),
@@ -123,4 +134,18 @@ def _plain(customer: CustomerView) -> dict[str, Any]:
         "others": [max(0, len(customer.reasons) - MOST_REASONS), round(rest, 3)],
         "past": [[when, None if p is None else round(p, 3)] for when, p in customer.past],
         "orders": [[when, round(paid, 2)] for when, paid in customer.orders[-MOST_ORDERS:]],
+        "did": [[words, [_number(d) for d in days]] for words, days in customer.happenings],
+        "base": round(customer.base, 3),
+        "end": round(_log_odds(s["churn_probability"]), 3),
     }
+
+
+def _number(day_text: str) -> int:
+    """Return a day counted from 1970: a third of the letters of its date."""
+    return (date.fromisoformat(day_text) - EPOCH).days
+
+
+def _log_odds(probability: float) -> float:
+    """Return the log-odds of a probability, within what a chart can show."""
+    inside = min(max(probability, 1e-4), 1.0 - 1e-4)
+    return math.log(inside / (1.0 - inside))

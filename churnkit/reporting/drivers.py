@@ -102,7 +102,7 @@ def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
             Shape(
                 tag="text",
                 attributes={"class": "tick end", "x": label - 10, "y": centre + 4},
-                text=words if len(words) <= 42 else words[:40].rstrip() + "…",
+                text=words if len(words) <= 42 else words[:40].rstrip(" .:…") + "…",
                 tooltip=f"{words} ({name})",
             )
         )
@@ -152,7 +152,9 @@ def _swarm(xs: NDArray[np.float64]) -> NDArray[np.float64]:
 def dependence_charts(sample: DriverSample) -> list[Chart]:
     """Draw, for the strongest features, the mean contribution over the feature's value."""
     charts = []
-    for feature in sample.order[:MOST_DEPENDENCE]:
+    for feature in sample.order:
+        if len(charts) == MOST_DEPENDENCE:
+            break
         name = sample.names[feature]
         value = sample.values[:, feature].astype(np.float64)
         weight = sample.contributions[:, feature]
@@ -181,10 +183,10 @@ def _dependence(words: str, value: NDArray[Any], weight: NDArray[np.float64]) ->
         says=f"From {decimal(mean[0], 2)} at the low end to {decimal(mean[-1], 2)} at the high end.",
         lines=[Line(name="mean", style="s1", x=x, y=mean, low=low, high=high, dots=True)],
         axes=Axes(
-            x=(min(across[0], x[0]), max(across[-1], x[-1])),
+            x=(x[0] - 0.02 * (x[-1] - x[0]), x[-1] + 0.02 * (x[-1] - x[0])),
             y=(up[0], up[-1]),
             y_name="adds to log-odds",
-            x_ticks=[(t, short(t)) for t in across],
+            x_ticks=[(t, short(t)) for t in across if x[0] <= t <= x[-1]],
             height=215,
         ),
         columns=["value", "mean", "from (10 %)", "to (90 %)"],

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.evaluation.predictive import reliability_table
 from churnkit.reporting.history import plain_name
+from churnkit.reporting.level import level_rows
 from churnkit.reporting.numbers import SPACE, count, percent
-from churnkit.reporting.quality import level_rows, metric_table
+from churnkit.reporting.quality import metric_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,9 +17,10 @@ from churnkit.reporting.history import (
     plain_name,
     segment_rows,
 )
+from churnkit.reporting.level import level_charts, level_rows
 from churnkit.reporting.numbers import count
 from churnkit.reporting.overview import drift_rows, headline, summary, warnings
-from churnkit.reporting.quality import level_rows, metric_table, quality_charts
+from churnkit.reporting.quality import metric_table, quality_charts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from churnkit.data.contracts import TableReport
     from churnkit.reporting.customers import CustomerView
     from churnkit.reporting.drivers import DriverSample
+    from churnkit.reporting.level import LevelPoint
     from churnkit.reporting.quality import TestOutcome
     from churnkit.retention.cohorts import CohortTriangle
     from churnkit.retention.report import RetentionReport
@@ -55,6 +57,8 @@ class Report:
         Metrics of the model and the baselines over the test cutoffs.
     tests : sequence of TestOutcome
         Predictions and outcomes at the test cutoffs, oldest first; empty where they cannot be had.
+    levels : sequence of LevelPoint
+        Totals predicted and actual at the cutoffs of training and test, oldest first.
     drivers : DriverSample or None
     metrics : RetentionReport or None
     cohorts : CohortTriangle or None
@@ -72,6 +76,7 @@ class Report:
     customers: Sequence[CustomerView]
     means: Mapping[str, Mapping[str, float | None]]
     tests: Sequence[TestOutcome] = ()
+    levels: Sequence[LevelPoint] = ()
     drivers: DriverSample | None = None
     metrics: RetentionReport | None = None
     cohorts: CohortTriangle | None = None
@@ -147,6 +152,7 @@ def _view(report: Report) -> dict[str, Any]:
         "quality_charts": quality_charts(report.tests[-1]) if report.tests else [],
         "tested_at": [test.cutoff for test in report.tests],
         "levels": levels,
+        "level_charts": level_charts(report.levels),
         "drivers": [] if drivers is None else driver_rows(drivers),
         "driver_count": count(0 if drivers is None else len(drivers.values)),
         "strips": None if drivers is None else strip_chart(drivers),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from churnkit.evaluation.predictive import decile_table, lift_table, reliability
 from churnkit.evaluation.profit import CAMPAIGN_2013, best_share_to_contact, profit_curve
 from churnkit.reporting.charts import Axes, Bars, Chart, Line, bar_chart, line_chart
 from churnkit.reporting.history import plain_name
-from churnkit.reporting.numbers import amount, count, decimal, nice_ticks, percent, short
+from churnkit.reporting.numbers import amount, decimal, nice_ticks, percent, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["METRICS", "TestOutcome", "level_rows", "metric_table", "quality_charts"]
+__all__ = ["METRICS", "TestOutcome", "metric_table", "quality_charts"]
 
 METRICS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("churn.auc", "Churn: AUC", "how often a customer who left was ranked above one who stayed", True),
@@ -41,12 +41,13 @@ METRICS: tuple[tuple[str, str, str, bool | None], ...] = (
 )  # fmt: skip
 """Name, heading, meaning, and whether more is better (None: neither)."""
 
-LEVEL_TOLERANCE = 0.10
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TestOutcome:
-    """What the model said at a test cutoff and what then happened, arrays of shape (n,)."""
+    """What the model said at a test cutoff and what then happened, arrays of shape (n,).
+
+    ``rankings`` are numbers by which others would have ranked the customers, the riskiest highest.
+    """
 
     __test__ = False
 
@@ -55,6 +56,7 @@ class TestOutcome:
     churn_probability: Floats
     future_spend: Floats
     expected_spend: Floats
+    rankings: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
@@ -97,34 +99,6 @@ def _metric_text(name: str, value: float | None) -> str:
     return decimal(value, 2 if name in {"churn.empc", "churn.top_decile_lift"} else 3)
 
 
-def level_rows(tests: Sequence[TestOutcome]) -> list[dict[str, Any]]:
-    """Return what was predicted in total beside what happened, and whether it is 10 % off."""
-    rows = []
-    for test in tests:
-        pairs = [
-            (
-                "customers lost",
-                float(test.churn_probability.sum()),
-                float(test.churned.sum()),
-                count,
-            ),
-            ("spend", float(test.expected_spend.sum()), float(test.future_spend.sum()), amount),
-        ]
-        for what, predicted, actual, written in pairs:
-            off = predicted / actual - 1.0 if actual > 0 else None
-            rows.append(
-                {
-                    "cutoff": test.cutoff,
-                    "what": what,
-                    "predicted": written(predicted),
-                    "actual": written(actual),
-                    "off": "–" if off is None else ("+" if off > 0 else "") + percent(off, 1),
-                    "warn": off is None or abs(off) > LEVEL_TOLERANCE,
-                }
-            )
-    return rows
-
-
 def quality_charts(test: TestOutcome) -> list[Chart]:
     """Return ROC, lift, reliability, spend by tenths and profit of one test.
 
@@ -154,27 +128,44 @@ def _square(x_name: str, y_name: str) -> Axes:
     return replace(SQUARE, x_name=x_name, y_name=y_name)
 
 
+def _curve(churned: NDArray[np.bool_], ranking: Floats) -> tuple[Floats, Floats]:
+    """Return the shares of those who stayed and of those who left, from the riskiest on."""
+    table = lift_table(churned, _scaled(ranking), bins=min(100, churned.size))
+    left = np.append(0.0, np.cumsum(table["churners"])) / churned.sum()
+    stayed = np.cumsum(table["customers"] - table["churners"]) / (~churned).sum()
+    return np.append(0.0, stayed), left
+
+
+def _scaled(ranking: Floats) -> Floats:
+    """Return numbers in [0, 1] that rank customers as others do."""
+    low, high = float(ranking.min()), float(ranking.max())
+    return np.asarray((ranking - low) / (high - low)) if high > low else np.zeros(len(ranking))
+
+
 def _roc(test: TestOutcome) -> Chart:
-    table = lift_table(test.churned, test.churn_probability, bins=min(100, test.churned.size))
-    caught = np.append(0.0, np.cumsum(table["churners"])) / test.churned.sum()
-    others = np.cumsum(table["customers"] - table["churners"]) / (~test.churned).sum()
-    false = np.append(0.0, others)
-    at = int(np.searchsorted(np.append(0.0, table["share_of_customers"]), 0.3))
+    false, caught = _curve(test.churned, test.churn_probability)
+    others = [(name, *_curve(test.churned, ranking)) for name, ranking in test.rankings.items()]
+    at = round(0.3 * (len(caught) - 1))
     return line_chart(
         "Finding those who leave (ROC)",
         says=f"The riskiest 30 % hold {percent(float(caught[at]))} of all who left and"
         f" {percent(float(false[at]))} of those who stayed.",
         lines=[
-            Line(name="model", style="s1", x=false, y=caught),
             Line(name="at random", style="s0", x=[0, 1], y=[0, 1]),
+            *(
+                Line(name=name, style=style, x=x, y=y)
+                for style, (name, x, y) in zip(("s3", "s2"), others[::-1], strict=False)
+            ),
+            Line(name="model", style="s1", x=false, y=caught),
         ],
         axes=_square("share of those who stayed", "share of those who left"),
-        columns=["riskiest customers", "of those who left", "of those who stayed"],
+        columns=["riskiest", "left: model", "stayed: model", *(f"left: {o[0]}" for o in others)],
         rows=[
             [
                 percent(i / (len(caught) - 1)),
                 percent(float(caught[i]), 1),
                 percent(float(false[i]), 1),
+                *(percent(float(other[2][i]), 1) for other in others),
             ]
             for i in range(0, len(caught), max(len(caught) // 10, 1))
         ],
@@ -183,13 +174,17 @@ def _roc(test: TestOutcome) -> Chart:
 
 def _lift(test: TestOutcome) -> Chart:
     table = lift_table(test.churned, test.churn_probability)
+    rivals = [
+        Bars(name=name, style="s0", y=lift_table(test.churned, _scaled(ranking))["lift"])
+        for name, ranking in list(test.rankings.items())[:1]
+    ]
     return bar_chart(
         "Lift by tenth of the list",
         says=f"In the riskiest tenth, {percent(float(table['churn_rate'][0]))} left:"
         f" {decimal(float(table['lift'][0]), 2)} times the average of"
         f" {percent(float(test.churned.mean()))}.",
         places=[str(i) for i in range(1, 11)],
-        bars=[Bars(name="lift", style="s1", y=table["lift"])],
+        bars=[Bars(name="model", style="s1", y=table["lift"]), *rivals],
         x_name="tenth of customers, riskiest first",
         y_name="times the average",
         y_format=lambda v: f"{v:.2f}".rstrip("0").rstrip("."),

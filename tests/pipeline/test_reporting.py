@@ -108,3 +108,20 @@ def test_training_writes_the_model_card(shop):
     assert "| metric |  | Model | " in card
     assert "BG/NBD" in card
     assert "Fairness between groups of people was not measured" in card
+
+
+def test_level_is_told_for_every_cutoff_with_an_outcome(shop, made):
+    """Training keeps the totals at each of its cutoffs and its tests, and the page draws them."""
+    page, _ = made
+    levels = shop.trained.notes["level_over_time"]
+    tested = [s.cutoff for s in shop.trained.backtest.snapshots]
+    newest = levels[-1]
+    metrics = shop.trained.backtest.snapshots[-1].models["model"]
+
+    assert [p["cutoff"] for p in levels] == sorted(p["cutoff"] for p in levels)
+    assert [p["cutoff"] for p in levels if p["tested"]] == tested
+    assert newest["churners"] / newest["customers"] == pytest.approx(metrics["churn.base_rate"])
+    assert newest["expected_spend"] / newest["future_spend"] - 1 == pytest.approx(
+        metrics["spend.total_bias"]
+    )
+    assert "Customers lost, cutoff by cutoff" in page

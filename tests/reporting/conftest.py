@@ -16,7 +16,7 @@ import pytest
 from churnkit.data.contracts import CheckResult, TableReport
 from churnkit.data.windows import midnight_us
 from churnkit.formulas import customer_churn_rate, repeat_purchase_rate
-from churnkit.reporting import CustomerView, DriverSample, Report, TestOutcome
+from churnkit.reporting import CustomerView, DriverSample, LevelPoint, Report, TestOutcome
 from churnkit.retention.cohorts import CohortTriangle
 from churnkit.retention.periods import Period
 from churnkit.retention.report import ALL, AbsentMetric, ReportRow, RetentionReport
@@ -76,6 +76,8 @@ def customer(number: int, **scores: Any) -> CustomerView:
         reasons=[("no order for 143 days (customers who stay: 31)", 0.9), ("5 orders", -0.4)],
         past=[("2011-10-01", None), ("2011-11-01", 0.4)],
         orders=[("2011-01-05", 20.0), ("2011-06-05", 35.5)],
+        happenings=[("ticket", ("2011-03-01",)), ("email open", ("2011-02-01", "2011-04-01"))],
+        base=-0.25,
     )
 
 
@@ -116,6 +118,19 @@ def triangle() -> CohortTriangle:
         customers=customers,
         unbounded_customers=customers,
         revenue=customers,
+    )
+
+
+def level(month: int, *, tested: bool = False) -> LevelPoint:
+    """Return the totals of a cutoff in 2011."""
+    return LevelPoint(
+        cutoff=f"2011-{month:02d}-01",
+        tested=tested,
+        customers=100,
+        expected_churners=40.0 + month,
+        churners=45,
+        expected_spend=900.0,
+        future_spend=1000.0,
     )
 
 
@@ -207,6 +222,7 @@ def report() -> Report:
         means={"model": metric, "rfm": metric | {"churn.auc": 0.7, "spend.total_bias": 0.01}}
         | {f"rule_{i}": metric | {"churn.auc": 0.6} for i in range(6)},
         tests=[outcome()],
+        levels=[level(1), level(2), level(3, tested=True)],
         drivers=drivers(),
         metrics=metrics(),
         cohorts=triangle(),

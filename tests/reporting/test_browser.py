@@ -64,7 +64,7 @@ def test_page_asks_for_nothing_and_says_no_error(page):
 
     asked = [url for url in requests(page) if not url.startswith("data:")]
 
-    assert asked == [page.current_url]
+    assert asked == [page.current_url.partition("#")[0]]
     assert page.get_log("browser") == []
 
 
@@ -126,8 +126,89 @@ def test_customer_opens_with_reasons_and_closes_with_escape(page):
     assert "c003" in text
     assert "no order for 143 days" in text
     assert drawings == 2
+    assert page.execute_script("return location.hash") == ""
     assert dialog.get_attribute("open") is None
     assert page.switch_to.active_element == button
+
+
+def test_waterfall_runs_from_the_average_to_the_customer(page):
+    """Each bar begins where the one before it ends, the last where the customer stands."""
+    click(page, "button.open", 3)
+
+    bars = page.execute_script(
+        "return [...document.querySelectorAll('#customer .push')].map(b => {"
+        " const r = b.getBoundingClientRect(); return [b.className, r.left, r.right]; })"
+    )
+    shown = page.execute_script(
+        "return [...document.querySelectorAll('#customer .reasons tbody tr')]"
+        ".map(r => [r.cells[0].textContent, r.cells[2].textContent])"
+    )
+
+    kinds = [kind.removeprefix("push ") for kind, *_ in bars]
+    at = (bars[0][1] + bars[0][2]) / 2
+    for kind, left, right in bars[1:-1]:
+        start, end = (left, right) if kind == "push up" else (right, left)
+        assert start == pytest.approx(at, abs=1)
+        at = end
+    assert kinds[0] == kinds[-1] == "end"
+    assert (bars[-1][1] + bars[-1][2]) / 2 == pytest.approx(at, abs=1)
+    assert shown[0] == ["The average customer", "44 %"]
+    assert shown[1] == ["no order for 143 days (customers who stay: 31)", "+0.90"]
+    assert shown[-1][0] == "Customer c003"
+
+
+def test_timeline_shows_orders_and_what_else_happened(page):
+    """Orders are stems, every other kind has a lane of its own, and a reader hears of both."""
+    click(page, "button.open", 3)
+
+    lanes, stems, says = page.execute_script(
+        "const s = [...document.querySelectorAll('#customer svg')][0];"
+        "return [s.querySelectorAll('.dot.s3').length, s.querySelectorAll('.stem').length,"
+        " s.getAttribute('aria-label')]"
+    )
+
+    assert lanes == 3
+    assert stems == 2
+    assert says == (
+        "2 orders from 2011-01-05 to 2011-06-05; ticket on 1 days, last 2011-03-01;"
+        " email open on 2 days, last 2011-04-01"
+    )
+
+
+def test_address_opens_a_customer_and_follows_the_table(page):
+    """An address with a customer opens it; the arrows go to the neighbours in the table's order."""
+
+    def name():
+        return page.execute_script("return document.getElementById('customer-name').textContent")
+
+    plain = page.current_url
+    page.get(f"{plain}#customer=c007")
+    opened = name()
+    click(page, "#next")
+    after, address = name(), page.execute_script("return location.hash")
+    click(page, "#previous")
+    click(page, "#previous")
+
+    assert opened.startswith("Customer c007")
+    assert after.startswith("Customer c008")
+    assert address == "#customer=c008"
+    assert name().startswith("Customer c006")
+
+
+def test_open_customer_prints_alone(page):
+    """On paper, an open customer stands whole and without the rest of the page."""
+    click(page, "button.open", 3)
+
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    main, cut_off = page.execute_script(
+        "return [getComputedStyle(document.getElementById('main')).display,"
+        " document.getElementById('customer').scrollHeight"
+        " - document.getElementById('customer').clientHeight]"
+    )
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+    assert main == "none"
+    assert cut_off == 0
 
 
 def test_markup_in_an_id_stays_text(browser, as_file, report, customer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from html.parser import HTMLParser
 import pytest
 
 from churnkit.reporting import render_report
+from churnkit.reporting.customers import customer_rows
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -104,6 +106,47 @@ def test_data_of_customers_survive_the_way_into_the_page(report, customer):
     inside = re.search(r'id="customer-data">(.*?)</script>', page, flags=re.DOTALL).group(1)
 
     assert json.loads(inside)[0]["id"] == bad
+
+
+def test_customer_s_numbers_are_enough_for_the_waterfall(report, customer):
+    """Base, reasons and the rest of them are given with the log-odds of the chance at the end."""
+    reasons = [(f"reason {i}", 0.1 * i) for i in range(12, 0, -1)]
+    one = replace(customer(0, churn_probability=0.75), reasons=reasons, base=-0.5)
+    page = render_report(replace(report, customers=[one]))
+
+    data = json.loads(re.search(r'id="customer-data">(.*?)</script>', page).group(1))[0]
+
+    assert len(data["reasons"]) == 8
+    assert data["others"] == [4, pytest.approx(0.1 + 0.2 + 0.3 + 0.4)]
+    assert data["base"] + sum(w for _, w in data["reasons"]) + data["others"][1] == pytest.approx(
+        -0.5 + 7.8
+    )
+    assert data["end"] == pytest.approx(math.log(3), abs=0.001)
+
+
+def test_days_of_happenings_are_counted_from_1970(report, customer):
+    """What a customer did is told with days that a script turns into dates."""
+    one = replace(customer(0), happenings=[("ticket", ("1970-01-02", "2011-12-10"))])
+    page = render_report(replace(report, customers=[one]))
+
+    data = json.loads(re.search(r'id="customer-data">(.*?)</script>', page).group(1))[0]
+
+    assert data["did"] == [["ticket", [1, 15318]]]
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [
+        ({}, "no order for 143 days (customers who stay: 31)"),
+        ({"reason_1": "silent"}, "silent"),
+        ({"reason_1": None}, "nothing raises the risk"),
+    ],
+)
+def test_main_reason_is_that_of_the_score_table(customer, scores, shown):
+    """The table of customers gives the reason of the score table, or else the strongest."""
+    row = customer_rows([customer(0, **scores)])[0]
+
+    assert row["reason"] == shown
 
 
 def test_page_tells_what_it_leaves_out(report):

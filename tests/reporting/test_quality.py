@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from churnkit.reporting.quality import level_rows, metric_table, quality_charts
+from churnkit.reporting.quality import metric_table, quality_charts
 
 
 def test_best_of_each_row_is_marked_in_the_right_direction():
@@ -28,21 +30,6 @@ def test_best_of_each_row_is_marked_in_the_right_direction():
     }
 
 
-@pytest.mark.parametrize(
-    ("factor", "warned"), [(1.09, False), (1.11, True), (0.91, False), (0.89, True)]
-)
-def test_level_warns_beyond_ten_percent(outcome, factor, warned):
-    """A total more than 10 % above or below what happened is flagged."""
-    test = outcome()
-    exact = test.expected_spend * (test.future_spend.sum() / test.expected_spend.sum())
-    test = type(test)(**{**vars(test), "expected_spend": exact * factor})
-
-    rows = level_rows([test])
-
-    assert [row["what"] for row in rows] == ["customers lost", "spend"]
-    assert rows[1]["warn"] is warned
-
-
 def test_roc_passes_through_the_points_of_scikit_learn(outcome):
     """The curve's numbers lie on the curve that scikit-learn draws."""
     test = outcome()
@@ -50,7 +37,7 @@ def test_roc_passes_through_the_points_of_scikit_learn(outcome):
 
     roc = quality_charts(test)[0]
 
-    for _, left, stayed in roc.rows:
+    for _, left, stayed, *_ in roc.rows:
         drawn, at = (float(text.rstrip("\xa0%")) / 100 for text in (left, stayed))
         near = true[np.abs(false - at) <= 0.006]
         assert near.min() - 0.01 <= drawn <= near.max() + 0.01
@@ -65,3 +52,28 @@ def test_charts_of_churn_need_both_outcomes(outcome, everybody):
     charts = quality_charts(test)
 
     assert [chart.title for chart in charts] == ["Spend by tenth of the list"]
+
+
+def test_roc_stands_beside_other_rankings(outcome):
+    """A ranking in days and one in probabilities are each drawn where scikit-learn draws them."""
+    test = outcome()
+    rng = np.random.default_rng(5)
+    days = 100 * test.churn_probability + rng.normal(0, 30, len(test.churned))
+    test = replace(test, rankings={"BG/NBD": test.churn_probability, "days of silence": days})
+    false, true, _ = roc_curve(test.churned, days, drop_intermediate=False)
+
+    roc, lift, *_ = quality_charts(test)
+
+    silent = [row[-1] for row in roc.rows]
+    riskiest_third = np.interp(0.3, roc_shares(test.churned, days), true)
+    assert [name for _, name in roc.legend] == ["at random", "days of silence", "BG/NBD", "model"]
+    assert float(silent[3].rstrip("\xa0%")) / 100 == pytest.approx(riskiest_third, abs=0.01)
+    assert [row[1] == row[2] for row in lift.rows] == [True] * 10
+    assert false[-1] == 1.0
+
+
+def roc_shares(churned, ranking):
+    """Return the share of all customers that are ranked above each of scikit-learn's points."""
+    false, true, _ = roc_curve(churned, ranking, drop_intermediate=False)
+    rate = churned.mean()
+    return rate * true + (1 - rate) * false
