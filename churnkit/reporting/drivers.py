@@ -151,7 +151,7 @@ def _swarm(xs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def dependence_charts(sample: DriverSample) -> list[Chart]:
     """Draw, for the strongest features, the mean contribution over the feature's value."""
-    charts = []
+    charts: list[Chart] = []
     for feature in sample.order:
         if len(charts) == MOST_DEPENDENCE:
             break
