@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnkit.cli.metrics_command import metrics
+from churnkit.cli.options import (
+    AsJson,
+    AsOf,
+    ConfigPath,
+    Debug,
+    Model,
+    Overrides,
+    Quiet,
+    RequireSkill,
+    carry_out,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,51 +38,6 @@ app = typer.Typer(
     " for your own file with [bold]churnkit init orders.csv[/bold].",
     epilog="Exit codes: 0 done, 1 unexpected, 2 configuration, 3 data, 4 a guard of the model.",
 )
-
-ConfigPath = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="YAML file, such as configs/online_retail_ii.yaml.")
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key: snapshots.horizon_days=60."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one line of JSON for machines instead of tables.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-AsOf = Annotated[
-    str | None,
-    typer.Option(metavar="DATE", help="First day not known. Default: the day after the last."),
-]
-RequireSkill = Annotated[
-    bool,
-    typer.Option(
-        "--require-skill", help="Refuse a model no better than the base rate (exit code 4)."
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(metavar="REF", help="Bundle folder or models:/name@alias. Default: champion."),
-]
-
-
-def _do(
-    verb: Callable[[Console, Any], tuple[Any, Callable[[], None]]],
-    config: str,
-    *,
-    overrides: list[str] | None,
-    as_json: bool,
-    quiet: bool,
-    debug: bool,
-) -> None:
-    """Load the configuration, carry out a verb, and print its result or its error."""
-    from churnkit.cli.console import Console
-    from churnkit.config import load_config
-
-    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
-        result, show = verb(console, load_config(config, overrides=overrides or ()))
-        console.finish(result, show)
 
 
 @app.command()
@@ -93,7 +61,7 @@ def run(
         result = do(loaded, require_skill=require_skill, progress=console.progress)
         return result, lambda: show.run(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -116,7 +84,7 @@ def validate(
         result = do(loaded, progress=console.progress)
         return result, lambda: show.validation(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -142,7 +110,7 @@ def train(
         result = do(loaded, require_skill=require_skill, progress=console.progress)
         return result, lambda: show.training(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -168,7 +136,7 @@ def backtest(
         result = do(loaded, output=output, progress=console.progress)
         return result, lambda: show.backtest(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -197,47 +165,10 @@ def score(
         result = do(loaded, as_of=as_of, model=model, output=output, progress=console.progress)
         return result, lambda: show.scores(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
-@app.command()
-def metrics(
-    config: ConfigPath,
-    start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="First day. Default: of the data.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Day after the last. Default: of the data.")
-    ] = None,
-    every: Annotated[
-        str | None, typer.Option(metavar="LENGTH", help="A series by month, quarter or year.")
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Segments: a column of customers, or rfm_segment."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The metrics, .parquet, .csv or .json.")
-    ] = None,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Compute retention metrics over the whole history, or over periods and by segment.
-
-    Example: churnkit metrics configs/online_retail_ii.yaml --every quarter
-    """
-
-    def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
-        from churnkit.cli import show_metrics
-        from churnkit.pipeline import retention_metrics as do
-
-        asked: dict[str, Any] = {"start": start, "end": end, "every": every, "by": by}
-        result = do(loaded, **asked, output=output, progress=console.progress)
-        return result, lambda: show_metrics.metrics(console, result)
-
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+app.command()(metrics)
 
 
 @app.command()
@@ -277,7 +208,7 @@ def explain(
         )
         return result, lambda: show.explanation(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -305,7 +236,7 @@ def report(
         result = do(loaded, as_of=as_of, model=model, output=output, progress=console.progress)
         return result, lambda: show.page(console, result)
 
-    _do(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
+    carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()

@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from churnkit.cli.show_views import places
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -24,6 +26,7 @@ __all__ = ["metrics", "recent_metrics"]
 
 EVERYBODY = "all"
 PARTIAL = "~"
+WHOLE = 100.0
 NAME_WIDTH, VALUE_WIDTH, SEGMENT_WIDTH = 33, 11, 13
 UNITS = {
     "percent": "{:,.1f} %",
@@ -86,7 +89,7 @@ def metrics(console: Console, result: MetricsResult) -> None:
         reasons.setdefault(gone.reason, []).append(gone.metric)
     for reason, names in reasons.items():
         console.say(f"Absent, as {reason}: {', '.join(names)}.")
-    _places(console, result)
+    places(console, result.output, result.rejected_rows)
 
 
 def recent_metrics(console: Console, result: MetricsResult) -> None:
@@ -98,14 +101,7 @@ def recent_metrics(console: Console, result: MetricsResult) -> None:
         _series(console, "Retention metrics", recent, every=result.every)
     else:
         _single(console, f"Retention metrics from {result.start}", rows, level=result.level)
-    _places(console, result)
-
-
-def _places(console: Console, result: MetricsResult) -> None:
-    if result.output is not None:
-        console.place("Metrics: ", result.output)
-    for name, written in result.rejected_rows.items():
-        console.place(f"Rows of {name} set aside ({written['rows']:,}):", written["path"])
+    places(console, result.output, result.rejected_rows)
 
 
 def _columns(console: Console, *, width: int = VALUE_WIDTH) -> int:
@@ -203,6 +199,12 @@ def _notes(console: Console, rows: Sequence[ReportRow]) -> None:
     """Explain the marks, and say why there is no value."""
     if any(row.metric.status == "small_n" for row in rows):
         console.say("* rests on fewer than 30 customers, answers or orders.")
+    retention = [r.metric for r in rows if r.metric.metric == "customer_retention_rate"]
+    if any(m.value is not None and m.value > WHOLE for m in retention):
+        console.say(
+            "customer_retention_rate can pass 100 %: who comes back counts at the end and not at"
+            " the start. customer_retention_rate_strict leaves them out."
+        )
     reasons: dict[str, dict[str, None]] = {}
     for row in rows:
         if row.metric.value is None:

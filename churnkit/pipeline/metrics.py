@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import narwhals as nw
 
-from churnkit.data.sinks import open_sink, write_json
 from churnkit.data.windows import as_day, midnight_us
-from churnkit.errors import DataError, ParameterError
+from churnkit.errors import ParameterError
 from churnkit.pipeline.definitions import activity_window_days, definitions_of, known_margin
-from churnkit.pipeline.rejected import write_rejected
 from churnkit.pipeline.session import Session, as_config, open_session
-from churnkit.pipeline.tables import OTHER_TABLES, span_of
+from churnkit.pipeline.tables import OTHER_TABLES, history_of
+from churnkit.pipeline.views import (
+    ViewResult,
+    check_output,
+    plain,
+    retention_view,
+    write_result,
+)
+from churnkit.reporting.plots import plot_mrr_bridge
+from churnkit.reporting.series import plot_metric
 from churnkit.retention.company import retention_metrics as compute
+from churnkit.retention.report import ALL
 from churnkit.retention.subscriptions import subscription_survival
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
 
     from churnkit.config import Config
     from churnkit.data.contracts import TableReport
@@ -30,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["MetricsResult", "metrics_in", "monthly_metrics_in", "retention_metrics"]
 
 MONTHS_IN_A_RUN = 24
-SUFFIXES = (".csv", ".json", ".parquet")
 SURVIVAL_AGES = (30, 90, 180, 365, 730)
 
 
@@ -81,22 +90,41 @@ class MetricsResult:
             "every": self.every,
             "by": self.by,
             "level": self.level,
-            "metrics": [_plain(row.as_row()) for row in self.report.rows],
+            "metrics": [plain(row.as_row()) for row in self.report.rows],
             "absent": {gone.metric: gone.reason for gone in self.report.absent},
-            "mrr_movements": [_plain(moved.as_row()) for moved in self.report.movements],
+            "mrr_movements": [plain(moved.as_row()) for moved in self.report.movements],
             "survival": None if self.survival is None else _survival(self.survival),
             "inputs": {report.table: report.to_dict() for report in self.tables},
             "output": None if self.output is None else str(self.output),
             "rejected_rows": dict(self.rejected_rows),
         }
 
+    def to_arrow(self) -> pa.Table:
+        """Return a row per metric, period and segment: the rows that files hold."""
+        return self.report.to_arrow()
+
     def to_pandas(self) -> Any:
         """Return a frame with a row per metric, period and segment."""
         return self.report.to_pandas()
 
+    def plot(self, metric: str | None = None, **options: Any) -> Any:
+        """Return a metric over the periods with its interval, as a Plotly figure.
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, date) else value for name, value in row.items()}
+        Parameters
+        ----------
+        metric : str, optional
+            Which; by default the retention rate, or the first metric where there is none.
+        **options
+            ``segments`` and ``source``, see :func:`churnkit.reporting.series.plot_metric`.
+        """
+        known = [row.metric.metric for row in self.report.rows]
+        usual = "customer_retention_rate"
+        first = usual if usual in known or not known else known[0]
+        return plot_metric(self.report, metric=metric or first, **options)
+
+    def plot_mrr_bridge(self, *, segment: str = ALL) -> Any:
+        """Return how the recurring revenue came from start to end, as a Plotly figure."""
+        return plot_mrr_bridge(self.report, segment=segment)
 
 
 def _survival(curve: SurvivalCurve) -> dict[str, Any]:
@@ -109,55 +137,127 @@ def _survival(curve: SurvivalCurve) -> dict[str, Any]:
     }
 
 
+@overload
 def retention_metrics(
     config: Config | Mapping[str, Any] | str | Path,
     *,
+    view: Literal["company"] = "company",
     tables: Mapping[str, Any] | None = None,
     start: date | str | None = None,
     end: date | str | None = None,
     every: str | None = None,
     by: str | None = None,
+    measure: str | None = None,
+    model: str | None = None,
     output: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
-) -> MetricsResult:
-    """Compute every retention metric that the configured tables allow.
+) -> MetricsResult: ...
+
+
+@overload
+def retention_metrics(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    view: str,
+    tables: Mapping[str, Any] | None = None,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    every: str | None = None,
+    by: str | None = None,
+    measure: str | None = None,
+    model: str | None = None,
+    output: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Any: ...
+
+
+def retention_metrics(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    view: str = "company",
+    tables: Mapping[str, Any] | None = None,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    every: str | None = None,
+    by: str | None = None,
+    measure: str | None = None,
+    model: str | None = None,
+    output: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> MetricsResult | ViewResult:
+    """Compute every retention metric that the configured tables allow, or one view of retention.
 
     Parameters
     ----------
     config : Config, mapping or path
         ``data.orders`` may be missing where another table has metrics.
+    view : str, default "company"
+        All metrics of the company; or ``budget``, ``cohorts``, ``concentration``, ``funnel``,
+        ``hindsight``, ``ladder``, ``lift``, ``migration``, ``power_users``, ``segments`` or
+        ``survival``, which ``churnkit list views`` describes.
     tables : mapping of str to frame, optional
         Frames in place of configured sources, by table.
     start, end : date or ISO text, optional
         First business day, and the day after the last; by default the first and the day after the
         last on which a row of a customer begins: an order, an event, an answer, the start of a
         subscription, the opening of a ticket, the issue of a reward. Ends may be planned, and do
-        not prove that the history reaches so far.
+        not prove that the history reaches so far. ``hindsight`` and ``migration`` begin
+        ``snapshots.horizon_days`` before the end, ``lift`` a year.
     every : {"month", "quarter", "year"}, optional
-        Cut the time into a series; by default it is one period.
+        Cut the time into a series; by default it is one period. For ``cohorts`` the length of the
+        periods, by default months.
     by : str, optional
         A column of ``customers``, or ``rfm_segment``: the same metrics once more for each segment.
+        Only for ``company``.
+    measure : str, optional
+        What of ``cohorts`` is drawn and printed, see :data:`churnkit.retention.cohorts.MEASURES`.
+    model : str, optional
+        Only for ``hindsight``: a folder or reference of a model to compare.
     output : path, optional
-        ``.csv`` or ``.parquet`` file for the rows, or ``.json`` for everything; rows set aside go
-        to ``<output>.<table>.rejected.parquet``.
+        ``.csv`` or ``.parquet`` file for the rows, ``.json`` for everything, or ``.html`` for the
+        figure; rows set aside go to ``<output>.<table>.rejected.parquet``.
     progress : callable, optional
         Told what is being done.
+
+    Returns
+    -------
+    MetricsResult or ViewResult
+        Both have ``to_pandas()``, ``to_arrow()``, ``to_dict()`` and ``plot()``.
 
     Raises
     ------
     ConfigError
-        If the configuration is wrong.
+        If the configuration is wrong, or the table that a view needs is not in it.
     ParameterError
-        If a date, ``every``, ``by`` or the suffix of ``output`` is not one of those allowed.
+        If a view, a date, ``every``, ``by``, ``measure`` or the suffix of ``output`` is not one of
+        those allowed, or an option does not belong to the view.
     DataError
         If a table cannot be read or breaks its contract, or counts contradict each other.
     """
-    if output is not None and Path(output).suffix.lower() not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        msg = f"metrics: output must end in a known suffix; got {str(output)!r}. Known: {known}."
-        raise ParameterError(msg)
+    check_output(output)
+    config = as_config(config)
+    if view != "company":
+        if by is not None:
+            msg = f"metrics: by is only for the view company; the view is {view!r}"
+            raise ParameterError(msg)
+        return retention_view(
+            config,
+            view=view,
+            tables=tables,
+            start=start,
+            end=end,
+            every=every,
+            measure=measure,
+            model=model,
+            output=output,
+            progress=progress,
+        )
+    for name, value, whose in (("measure", measure, "cohorts"), ("model", model, "hindsight")):
+        if value is not None:
+            msg = f"metrics: {name} is only for the view {whose}; the view is 'company'"
+            raise ParameterError(msg)
     with open_session(
-        as_config(config), tables=tables, also=OTHER_TABLES, needs_orders=False, progress=progress
+        config, tables=tables, also=OTHER_TABLES, needs_orders=False, progress=progress
     ) as session:
         return metrics_in(session, start=start, end=end, every=every, by=by, output=output)
 
@@ -173,7 +273,7 @@ def metrics_in(
 ) -> MetricsResult:
     """Compute metrics in an open session; see :func:`retention_metrics`."""
     config, zone = session.config, session.config.data.time_zone
-    whole = _whole_history(session)
+    whole = history_of(session.history, session.others)
     first = as_day(start, time_zone=zone, name="start") or whole[0]
     after = as_day(end, time_zone=zone, name="end") or whole[1]
     session.progress(f"computing metrics from {first} to {after} (not included)")
@@ -203,12 +303,12 @@ def metrics_in(
         level=config.retention.level,
         tables=session.reports,
     )
-    return result if output is None else _written(session, result, Path(output))
+    return result if output is None else write_result(session, result, Path(output))
 
 
 def monthly_metrics_in(session: Session, *, output: Path | str) -> MetricsResult:
     """Compute the metrics of the last full months, or of the whole history if there is none."""
-    first, after = _whole_history(session)
+    first, after = history_of(session.history, session.others)
     month = after.year * 12 + after.month - 1
     oldest = first.year * 12 + first.month - 1 + (first.day > 1)
     months = min(month - oldest, MONTHS_IN_A_RUN)
@@ -216,21 +316,6 @@ def monthly_metrics_in(session: Session, *, output: Path | str) -> MetricsResult
         return metrics_in(session, output=output)
     start, end = (date(m // 12, m % 12 + 1, 1) for m in (month - months, month))
     return metrics_in(session, start=start, end=end, every="month", output=output)
-
-
-def _whole_history(session: Session) -> tuple[date, date]:
-    """Return the first business day with a customer in it, and the day after the last."""
-    spans = []
-    if session.history is not None:
-        spans.append((session.history.first_day, session.history.end_day))
-    # Costs before the first customer and after the last make no period of a customer's life.
-    others = [table for name, table in session.others.items() if name != "marketing_costs"]
-    if (found := span_of(others)) is not None:
-        spans.append(found)
-    if not spans:
-        msg = "metrics: no table of customers has a time"
-        raise DataError(msg)
-    return min(first for first, _ in spans), max(after for _, after in spans)
 
 
 def _survival_at(session: Session, as_of_us: int) -> SurvivalCurve | None:
@@ -243,14 +328,3 @@ def _survival_at(session: Session, as_of_us: int) -> SurvivalCurve | None:
         return None
     level = session.config.retention.level
     return subscription_survival(rows, as_of_us=as_of_us, engine=session.engine, level=level)
-
-
-def _written(session: Session, result: MetricsResult, target: Path) -> MetricsResult:
-    if target.suffix.lower() == ".json":
-        done = replace(result, output=target, rejected_rows=write_rejected(session, target))
-        write_json(target, done.to_dict())
-        return done
-    table = result.report.to_arrow()
-    with open_sink(target, schema=table.schema) as sink:
-        sink.write(table)
-    return replace(result, output=target, rejected_rows=write_rejected(session, target))

@@ -22,6 +22,7 @@ from churnkit.models.base import MODELS
 from churnkit.models.baselines import BASELINES
 from churnkit.models.calibration import CALIBRATORS
 from churnkit.pipeline.registered import MODELS_FOLDER
+from churnkit.pipeline.view_makers import VIEWS
 from churnkit.registry import did_you_mean
 from churnkit.tracking import Tracker
 
@@ -188,6 +189,13 @@ KINDS: Mapping[str, tuple[str, Callable[[], dict[str, str]]]] = {
     "purchase-models": ("features.purchase_model.kind", _registered(PURCHASE_MODELS)),
     "sinks": ("how score tables are written", _registered(SINKS)),
     "sources": ("where tables are read from", _registered(SOURCES)),
+    "views": (
+        "churnkit metrics --view",
+        lambda: {
+            "company": "every metric of the company (the default)",
+            **{name: view.what for name, view in VIEWS.items()},
+        },
+    ),
 }
 
 

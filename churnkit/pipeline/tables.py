@@ -9,7 +9,7 @@ import churnkit.data.tables  # noqa: F401  # registers the contracts
 from churnkit.data.contracts import CONTRACTS
 from churnkit.data.sources import TableSpec, load_table, source_of
 from churnkit.datasets import dataset_path
-from churnkit.errors import ParameterError
+from churnkit.errors import DataError, ParameterError
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from churnkit.data.contracts import TableContract
     from churnkit.data.sources import LoadedTable
     from churnkit.engines import Engine
+    from churnkit.features.history import ReadHistory
 
-__all__ = ["CUSTOMER_TABLES", "OTHER_TABLES", "read_others", "span_of", "specs_of"]
+__all__ = [
+    "CUSTOMER_TABLES",
+    "OTHER_TABLES",
+    "history_of",
+    "read_others",
+    "span_of",
+    "specs_of",
+]
 
 OTHER_TABLES = (
     "events",
@@ -143,3 +151,35 @@ def span_of(tables: Iterable[LoadedTable]) -> tuple[date, date] | None:
         if moment is not None
     ]
     return (min(days), max(days) + timedelta(days=1)) if days else None
+
+
+def history_of(
+    history: ReadHistory | None, others: Mapping[str, LoadedTable], needed: str | None = None
+) -> tuple[date, date]:
+    """Return the first business day with a customer in it, and the day after the last.
+
+    Parameters
+    ----------
+    history : ReadHistory or None
+        The orders.
+    others : mapping of str to LoadedTable
+        Tables beside them.
+    needed : str, optional
+        Take the days of this table alone.
+
+    Raises
+    ------
+    DataError
+        If no table of customers has a time.
+    """
+    spans = []
+    if history is not None and needed in (None, "orders"):
+        spans.append((history.first_day, history.end_day))
+    # Costs before the first customer and after the last make no period of a customer's life.
+    names = [name for name in others if name != "marketing_costs"] if needed is None else [needed]
+    if (found := span_of(others[name] for name in names if name in others)) is not None:
+        spans.append(found)
+    if not spans:
+        msg = "metrics: no table of customers has a time"
+        raise DataError(msg)
+    return min(first for first, _ in spans), max(after for _, after in spans)

@@ -72,16 +72,15 @@ def plot_cohorts(result: CohortTriangle, *, measure: Measure = "rate") -> Figure
     """
     import plotly.graph_objects as go
 
-    table = result.to_pandas(measure)
     rate = measure.endswith("rate")
-    labels = [
-        f"{start:%b %Y} ({size:,})" for start, size in zip(table.index, result.size, strict=True)
-    ]
+    # A period in which nobody was acquired is no cohort.
+    there = [size > 0 for size in result.size]
+    table = result.to_pandas(measure)[there]
+    sizes = [size for size in result.size if size > 0]
+    labels = [f"{start:%b %Y} ({size:,})" for start, size in zip(table.index, sizes, strict=True)]
     # The first column is 100 by definition: it must not set the scale of the others.
     later = table.iloc[:, 1:].max().max() if rate and table.shape[1] > 1 else table.max().max()
-    texts = [
-        ["" if math.isnan(cell) else f"{cell:,.0f}" for cell in row] for row in table.to_numpy()
-    ]
+    texts = [["" if math.isnan(cell) else _short(cell) for cell in row] for row in table.to_numpy()]
     figure = go.Figure(
         go.Heatmap(
             z=table.to_numpy(),
@@ -102,7 +101,14 @@ def plot_cohorts(result: CohortTriangle, *, measure: Measure = "rate") -> Figure
     figure.update_xaxes(
         title="periods since acquisition", side="top", showgrid=False, type="category"
     )
-    return styled(figure, title=TITLES[measure], height=160 + 26 * len(labels))
+    return styled(figure, title=TITLES[measure], height=190 + 26 * len(labels), left=130, top=110)
+
+
+def _short(value: float) -> str:
+    """Return a number that fits into a cell."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:.1f}M"
+    return f"{value / 1e3:.0f}k" if abs(value) >= 1e4 else f"{value:,.0f}"
 
 
 def plot_mrr_bridge(result: RetentionReport, *, segment: str = ALL) -> Figure:
@@ -130,7 +136,7 @@ def plot_mrr_bridge(result: RetentionReport, *, segment: str = ALL) -> Figure:
     signs = {"new": 1, "reactivation": 1, "expansion": 1, "contraction": -1, "churn": -1}
     steps = {name: sign * sum(getattr(m, name) for m in moved) for name, sign in signs.items()}
     first, last = moved[0], moved[-1]
-    names = [f"MRR before {first.period.start}", *steps, f"MRR before {last.period.end}"]
+    names = [f"MRR before<br>{first.period.start}", *steps, f"MRR before<br>{last.period.end}"]
     values = [first.start_mrr, *steps.values(), last.end_mrr]
     figure = go.Figure(
         go.Waterfall(
@@ -207,7 +213,7 @@ def plot_funnel(result: Funnel) -> Figure:
         go.Funnel(
             y=[step.event_type for step in result.steps],
             x=[step.users for step in result.steps],
-            texttemplate="%{value:,} (%{percentInitial})",
+            texttemplate="%{value:,} (%{percentInitial:.1%})",
             marker={"color": COLOURS[0]},
             connector={"fillcolor": "rgba(0, 114, 178, 0.15)"},
         )

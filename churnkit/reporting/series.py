@@ -23,6 +23,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#9
 WHOLE_SHARE = 0.85
 """Periods shorter than this share of the longest have open markers: months differ by less."""
 
+ACRONYMS = ("ces", "csat", "nps")
+
 UNITS = {
     "percent": "%",
     "points": "points",
@@ -92,7 +94,7 @@ def plot_metric(
     figure.update_yaxes(title=UNITS[metric_value.unit])
     figure.update_xaxes(title="", showgrid=False)
     figure.update_layout(showlegend=len(names) > 1)
-    words = metric.replace("_", " ").capitalize()
+    words = metric.upper() if metric in ACRONYMS else metric.replace("_", " ").capitalize()
     variant = f", {metric_value.variant.replace('_', ' ')}" if metric_value.variant else ""
     return styled(figure, title=f"{words}{variant} ({first})")
 
@@ -139,13 +141,29 @@ def _add_series(
     )
 
 
-def styled(figure: Figure, *, title: str, height: int = 420) -> Figure:
+def styled(
+    figure: Figure,
+    *,
+    title: str,
+    height: int = 420,
+    left: int = 70,
+    top: int = 80,
+    bottom: int = 60,
+) -> Figure:
     """Return the figure with the fonts, margins and title of all figures."""
     figure.update_layout(
         template="plotly_white",
-        title={"text": title, "x": 0.02, "xanchor": "left"},
+        title={
+            "text": title,
+            "x": 0.02,
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 18},
+        },
         font={"family": "Inter, Segoe UI, Helvetica, Arial, sans-serif", "size": 13},
-        margin={"l": 70, "r": 30, "t": 80, "b": 60},
+        margin={"l": left, "r": 30, "t": top, "b": bottom},
         height=height,
         hovermode="closest",
     )

@@ -10,6 +10,7 @@ import narwhals as nw
 from churnkit.errors import ParameterError
 from churnkit.formulas import cohort_retention
 from churnkit.registry import did_you_mean
+from churnkit.retention.metric_table import arrow_of
 from churnkit.retention.order_counts import order_buckets
 from churnkit.retention.periods import last_boundary, report_periods
 
@@ -17,15 +18,31 @@ if TYPE_CHECKING:
     from datetime import date
 
     import pandas as pd
+    import pyarrow as pa
 
     from churnkit.engines import Engine
     from churnkit.formulas import MetricValue
     from churnkit.retention.periods import Every, Period
 
-__all__ = ["MEASURES", "CohortTriangle", "cohort_triangle"]
+__all__ = ["COHORT_COLUMNS", "MEASURES", "CohortTriangle", "Measure", "cohort_triangle"]
 
 MEASURES = ("rate", "customers", "revenue", "unbounded_rate", "unbounded_customers")
 """What a triangle can be asked for."""
+
+COHORT_COLUMNS = {
+    "cohort_start": "day",
+    "cohort_end": "day",
+    "cohort_customers": "count",
+    "age": "count",
+    "customers": "count",
+    "rate": "number",
+    "rate_ci_low": "number",
+    "rate_ci_high": "number",
+    "unbounded_customers": "count",
+    "unbounded_rate": "number",
+    "revenue": "number",
+}
+"""Columns of a triangle as a table, each with its kind."""
 
 Measure = Literal["rate", "customers", "revenue", "unbounded_rate", "unbounded_customers"]
 
@@ -46,6 +63,8 @@ class CohortTriangle:
         The same with an order in that period or a later one.
     revenue : tuple of tuple of (float or None)
         Net revenue of the cohort's customers in that period, in currency.
+    level : float, default 0.95
+        Level of the Wilson intervals of the rates.
     """
 
     cohorts: tuple[Period, ...]
@@ -53,6 +72,7 @@ class CohortTriangle:
     customers: tuple[tuple[int | None, ...], ...]
     unbounded_customers: tuple[tuple[int | None, ...], ...]
     revenue: tuple[tuple[float | None, ...], ...]
+    level: float = 0.95
 
     def rate(self, cohort: int, age: int, *, unbounded: bool = False) -> MetricValue | None:
         """Return ``cohort_retention`` of one cell with its interval; null if not observed.
@@ -67,7 +87,34 @@ class CohortTriangle:
         active = (self.unbounded_customers if unbounded else self.customers)[cohort][age]
         if active is None:
             return None
-        return cohort_retention(cohort_customers=self.size[cohort], active_customers=active)
+        return cohort_retention(
+            cohort_customers=self.size[cohort], active_customers=active, level=self.level
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """Return a row per observed cell with :data:`COHORT_COLUMNS`; rates are 0-100."""
+        rows = []
+        for cohort, period in enumerate(self.cohorts):
+            for age, active in enumerate(self.customers[cohort]):
+                rate, later = (self.rate(cohort, age, unbounded=u) for u in (False, True))
+                if rate is None or later is None:
+                    continue
+                rows.append(
+                    {
+                        "cohort_start": period.start,
+                        "cohort_end": period.end,
+                        "cohort_customers": self.size[cohort],
+                        "age": age,
+                        "customers": active,
+                        "rate": rate.value,
+                        "rate_ci_low": rate.ci_low,
+                        "rate_ci_high": rate.ci_high,
+                        "unbounded_customers": self.unbounded_customers[cohort][age],
+                        "unbounded_rate": later.value,
+                        "revenue": self.revenue[cohort][age],
+                    }
+                )
+        return arrow_of(rows, COHORT_COLUMNS)
 
     def to_pandas(self, measure: Measure = "rate") -> pd.DataFrame:
         """Return a frame with a row per cohort (its first day) and a column per age.
@@ -109,6 +156,7 @@ def cohort_triangle(
     start: date,
     end: date,
     every: Every = "month",
+    level: float = 0.95,
 ) -> CohortTriangle:
     """Count the customers of each acquisition cohort who order at each age.
 
@@ -125,6 +173,8 @@ def cohort_triangle(
         is not the beginning of one, the rest is left out, because a part of a month is no month.
     every : {"month", "quarter", "year"}
         Length of the periods, of cohorts and of ages.
+    level : float, default 0.95
+        Level of the Wilson intervals of the rates.
 
     Returns
     -------
@@ -185,4 +235,5 @@ def cohort_triangle(
         customers=tuple(customers),
         unbounded_customers=tuple(later),
         revenue=tuple(revenue),
+        level=level,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
+import numpy as np
 
 from churnkit.formulas import pareto_share, power_user_share, top_decile_spend_ratio
 from churnkit.retention.metric_table import MetricTable
@@ -18,12 +19,28 @@ if TYPE_CHECKING:
     from churnkit.engines import Engine
     from churnkit.formulas import MetricValue
 
-__all__ = ["PowerUsers", "power_users", "revenue_concentration"]
+__all__ = ["PowerUsers", "RevenueConcentration", "power_users", "revenue_concentration"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevenueConcentration(MetricTable):
+    """Metrics of concentration, and the curve behind them.
+
+    Parameters
+    ----------
+    rows : tuple of MetricValue
+        ``pareto_share`` and ``top_decile_spend_ratio``.
+    curve : tuple of float
+        Percent of the net revenue of the top 0, 10, 20 … 100 % of customers; empty where the net
+        revenue is not positive.
+    """
+
+    curve: tuple[float, ...]
 
 
 def revenue_concentration(
     customers: nw.LazyFrame[Any], *, engine: Engine, level: float = 0.95, seed: int = 0
-) -> MetricTable:
+) -> RevenueConcentration:
     """Return the Pareto share and the top-decile spend ratio of customers.
 
     Parameters
@@ -39,15 +56,19 @@ def revenue_concentration(
 
     Returns
     -------
-    MetricTable
-        ``pareto_share`` and ``top_decile_spend_ratio``.
+    RevenueConcentration
+        ``pareto_share`` and ``top_decile_spend_ratio``, and the curve.
     """
     revenue = engine.collect(customers.select("net_revenue"))["net_revenue"].to_numpy()
-    return MetricTable(
+    whole = float(revenue.sum())
+    sums = np.concatenate([[0.0], np.cumsum(np.sort(revenue)[::-1])])
+    tops = [math.ceil(round(top * revenue.size / 10, 9)) for top in range(11)]
+    return RevenueConcentration(
+        curve=tuple(float(100.0 * sums[k] / whole) for k in tops) if whole > 0 else (),
         rows=(
             pareto_share(net_revenue=revenue, level=level, seed=seed),
             top_decile_spend_ratio(net_revenue=revenue, level=level, seed=seed),
-        )
+        ),
     )
 
 
@@ -65,6 +86,10 @@ class PowerUsers:
 
     share: MetricValue
     users: pa.Table
+
+    def to_arrow(self) -> pa.Table:
+        """Return :attr:`users`."""
+        return self.users
 
     def to_pandas(self) -> pd.DataFrame:
         """Return :attr:`users` as pandas."""

@@ -23,7 +23,7 @@ from churnkit.formulas import (
     redemption_rate,
     stickiness,
 )
-from churnkit.retention.funnels import abandoned_carts
+from churnkit.retention.carts import abandoned_carts
 from churnkit.retention.order_counts import with_segments
 from churnkit.retention.order_metrics import TOP_DECILE, top_part, total
 from churnkit.retention.scope import with_interval

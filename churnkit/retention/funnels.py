@@ -1,4 +1,4 @@
-"""How many users go through the ordered steps of a funnel in time, and which carts are left behind."""
+"""How many users go through the ordered steps of a funnel in time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import pyarrow as pa
 
     from churnkit.engines import Engine
     from churnkit.formulas import MetricValue
 
-__all__ = ["FUNNEL_COLUMNS", "Funnel", "FunnelStep", "abandoned_carts", "funnel"]
+__all__ = ["FUNNEL_COLUMNS", "NEVER_US", "Funnel", "FunnelStep", "funnel"]
 
 US_PER_HOUR = 3_600_000_000
 NEVER_US = 2**62
@@ -76,27 +77,35 @@ class Funnel:
 
     steps: tuple[FunnelStep, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_arrow(self) -> pa.Table:
         """Return a row per step with :data:`FUNNEL_COLUMNS`; percentages are 0-100."""
-        import pandas as pd
+        import pyarrow as pa
 
         rows = []
         for number, step in enumerate(self.steps, start=1):
             conversion = step.conversion
-            rows.append(
-                (
-                    number,
-                    step.event_type,
-                    step.users,
-                    conversion.value if conversion else None,
-                    conversion.ci_low if conversion else None,
-                    conversion.ci_high if conversion else None,
-                    step.drop_off.value if step.drop_off else None,
-                    step.share_of_first.value,
-                    step.median_hours,
-                )
+            row = (
+                number,
+                step.event_type,
+                step.users,
+                conversion.value if conversion else None,
+                conversion.ci_low if conversion else None,
+                conversion.ci_high if conversion else None,
+                step.drop_off.value if step.drop_off else None,
+                step.share_of_first.value,
+                step.median_hours,
             )
-        return pd.DataFrame(rows, columns=list(FUNNEL_COLUMNS))
+            rows.append(dict(zip(FUNNEL_COLUMNS, row, strict=True)))
+        whole = dict.fromkeys(("step", "users"), pa.int64())
+        kinds = [
+            (n, {"event_type": pa.string(), **whole}.get(n, pa.float64())) for n in FUNNEL_COLUMNS
+        ]
+        return pa.Table.from_pylist(rows, schema=pa.schema(kinds))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return :meth:`to_arrow` as pandas."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
 
 def funnel(
@@ -243,61 +252,3 @@ def _best(
     times = (nw.col(f"t{k}").min() for k in range(1, len(steps) + 1))
     # The first attempt has the earliest time of every step: later attempts reach none sooner.
     return ranked.group_by(*unit).agg(*times)
-
-
-def abandoned_carts(
-    events: nw.LazyFrame[Any],
-    *,
-    cart_event: str,
-    purchase_event: str,
-    window_us: int,
-    by_session: bool,
-) -> nw.LazyFrame[Any]:
-    """Return the carts that customers filled, and whether they left them behind.
-
-    Parameters
-    ----------
-    events : narwhals.LazyFrame
-        ``customer_id``, ``ts_us``, ``event_type`` and, for sessions, ``session_id``.
-    cart_event, purchase_event : str
-        ``event_type`` of what is put into a cart, and of a purchase.
-    window_us : int
-        A purchase of the customer less than so many microseconds later empties the cart.
-    by_session : bool
-        Whether a cart is what is filled in one session. Without sessions it is what a customer
-        fills until a purchase or a pause as long as the window.
-
-    Returns
-    -------
-    narwhals.LazyFrame
-        ``customer_id``; ``ts_us``, the first event of the cart; ``abandoned``, 1 or 0.
-    """
-    is_cart = nw.col("event_type") == cart_event
-    is_purchase = nw.col("event_type") == purchase_event
-    order = ("ts_us", "is_purchase")
-    flagged = (
-        events.filter(is_cart | is_purchase)
-        .with_columns(is_purchase=nw.when(is_purchase).then(nw.lit(1)).otherwise(nw.lit(0)))
-        .with_columns(
-            bought_us=nw.when(is_purchase).then(nw.col("ts_us")).otherwise(nw.lit(NEVER_US))
-        )
-        .with_columns(
-            next_us=nw.col("bought_us").cum_min(reverse=True).over("customer_id", order_by=order),
-            previous_us=nw.col("ts_us").shift(1).over("customer_id", order_by=order),
-            after_purchase=nw.col("is_purchase").shift(1).over("customer_id", order_by=order),
-        )
-        .filter(nw.col("is_purchase") == 0)
-    )
-    if by_session:
-        sessions = flagged.filter(~nw.col("session_id").is_null())
-        carts = sessions.group_by("customer_id", "session_id").agg(
-            nw.col("ts_us").min(), nw.col("next_us").min()
-        )
-    else:
-        pause = nw.col("ts_us") - nw.col("previous_us") >= window_us
-        fresh = nw.col("previous_us").is_null() | (nw.col("after_purchase") == 1) | pause
-        carts = flagged.filter(fresh)
-    bought = nw.col("next_us") - nw.col("ts_us") < window_us
-    return carts.select(
-        "customer_id", "ts_us", abandoned=nw.when(bought).then(nw.lit(0)).otherwise(nw.lit(1))
-    )

@@ -12,11 +12,13 @@ from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import DataError, ParameterError
 from churnkit.formulas import DAYS_PER_YEAR, quotient
 from churnkit.retention.customer import customer_metrics
+from churnkit.retention.metric_table import arrow_of
 from churnkit.retention.resampling import Resampling
 from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from churnkit.engines import Engine
@@ -24,17 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["HINDSIGHT_COLUMNS", "ForecastError", "Hindsight", "formula_hindsight"]
 
-HINDSIGHT_COLUMNS = (
-    "forecast",
-    "predicted",
-    "actual",
-    "overshoot",
-    "ci_low",
-    "ci_high",
-    "mean_absolute_error",
-    "customers",
-)
-"""Columns of the table of errors."""
+HINDSIGHT_COLUMNS = {
+    "forecast": "text",
+    **dict.fromkeys(
+        ("predicted", "actual", "overshoot", "ci_low", "ci_high", "mean_absolute_error"), "number"
+    ),
+    "customers": "count",
+}
+"""Columns of the table of errors, each with its kind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,24 +92,27 @@ class Hindsight:
     actual: float
     customers: int
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_arrow(self) -> pa.Table:
         """Return a row per forecast with :data:`HINDSIGHT_COLUMNS`."""
-        import pandas as pd
-
         rows = [
-            (
-                error.forecast,
-                self.actual + error.overshoot.numerator,
-                self.actual,
-                error.overshoot.value,
-                error.overshoot.ci_low,
-                error.overshoot.ci_high,
-                error.mean_absolute_error,
-                self.customers,
-            )
+            {
+                "forecast": error.forecast,
+                "predicted": self.actual + error.overshoot.numerator,
+                "actual": self.actual,
+                "overshoot": error.overshoot.value,
+                "ci_low": error.overshoot.ci_low,
+                "ci_high": error.overshoot.ci_high,
+                "mean_absolute_error": error.mean_absolute_error,
+                "customers": self.customers,
+            }
             for error in self.errors
         ]
-        return pd.DataFrame(rows, columns=list(HINDSIGHT_COLUMNS))
+        return arrow_of(rows, HINDSIGHT_COLUMNS)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return :meth:`to_arrow` as pandas."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
 
 def formula_hindsight(
@@ -122,6 +124,7 @@ def formula_hindsight(
     predictions: nw.LazyFrame[Any] | None = None,
     lifespan: Literal["observed", "churn"] = "observed",
     yearly_churn_probability: float | None = None,
+    level: float = 0.95,
     seed: int = 0,
 ) -> Hindsight:
     """Compare the spend that the lifetime value formula implies with what customers then spent.
@@ -145,8 +148,8 @@ def formula_hindsight(
         at the same date. Customers without a prediction count as 0.
     lifespan, yearly_churn_probability
         As in :func:`churnkit.retention.customer.customer_metrics`.
-    seed : int, default 0
-        Seed of the intervals.
+    level, seed
+        Of the intervals, which resample customers.
 
     Returns
     -------
@@ -202,7 +205,7 @@ def formula_hindsight(
     forecasts = {"formula": yearly * min(years, horizon_days / DAYS_PER_YEAR)}
     if predictions is not None:
         forecasts["model"] = _filled(table["expected_spend"])
-    resampling = Resampling(seed=seed)
+    resampling = Resampling(level=level, seed=seed)
     errors = [
         _error(name, predicted=each, actual=actual, resampling=resampling)
         for name, each in forecasts.items()

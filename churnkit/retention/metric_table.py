@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from churnkit.formulas import MetricValue
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["MetricTable"]
+    import pandas as pd
+    import pyarrow as pa
+
+NUMBERS = ("value", "numerator", "denominator", "ci_low", "ci_high")
+
+__all__ = ["METRIC_KINDS", "MetricTable", "arrow_of"]
+
+METRIC_KINDS = {
+    name: {"n": "count"}.get(name, "number" if name in NUMBERS else "text")
+    for name in (field.name for field in fields(MetricValue))
+}
+"""Columns of a metric value, each with its kind."""
+
+
+def arrow_of(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> pa.Table:
+    """Return rows as Arrow with columns of given kinds: ``text``, ``number``, ``count`` or ``day``."""
+    import pyarrow as pa
+
+    types = {"text": pa.string(), "number": pa.float64(), "count": pa.int64(), "day": pa.date32()}
+    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +55,11 @@ class MetricTable:
 
     rows: tuple[MetricValue, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return a frame with the fields of :class:`~churnkit.formulas.MetricValue` as columns."""
-        import pandas as pd
+    def to_arrow(self) -> pa.Table:
+        """Return the fields of :class:`~churnkit.formulas.MetricValue` as columns, a row each."""
+        return arrow_of([row.as_row() for row in self.rows], METRIC_KINDS)
 
-        names = [field.name for field in fields(MetricValue)]
-        return pd.DataFrame([row.as_row() for row in self.rows], columns=names)
+    def to_pandas(self) -> pd.DataFrame:
+        """Return :meth:`to_arrow` as pandas."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame

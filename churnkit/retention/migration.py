@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from churnkit.errors import ParameterError
+from churnkit.retention.metric_table import arrow_of
 from churnkit.retention.segments import ABSENT, DEFAULT_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    import pyarrow as pa
 
     from churnkit.engines import Engine
     from churnkit.retention.segments import SegmentRules
 
-__all__ = ["SegmentMigration", "segment_migration"]
+__all__ = ["MIGRATION_COLUMNS", "SegmentMigration", "segment_migration"]
+
+MIGRATION_COLUMNS = {"earlier": "text", "later": "text", "customers": "count", "percent": "number"}
+"""Columns of a migration as a table, each with its kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,19 @@ class SegmentMigration:
 
     states: tuple[str, ...]
     customers: Mapping[tuple[str, str], int]
+
+    def to_arrow(self) -> pa.Table:
+        """Return ``earlier``, ``later``, ``customers`` and ``percent`` of the earlier state's customers."""
+        totals: dict[str, int] = defaultdict(int)
+        for (earlier, _), n in self.customers.items():
+            totals[earlier] += n
+        rows = [
+            {"earlier": a, "later": b, "customers": n, "percent": 100.0 * n / totals[a]}
+            for a in self.states
+            for b in self.states
+            if (n := self.customers.get((a, b), 0))
+        ]
+        return arrow_of(rows, MIGRATION_COLUMNS)
 
     def to_pandas(self, *, percent: bool = False) -> pd.DataFrame:
         """Return a square frame: a row per earlier state, a column per later one.

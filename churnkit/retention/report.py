@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import UnknownNameError
 from churnkit.formulas import MetricValue
+from churnkit.retention.metric_table import METRIC_KINDS, arrow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,14 +120,8 @@ class RetentionReport:
 
     def to_arrow(self) -> pa.Table:
         """Return :meth:`to_pandas` as Arrow, with dates as dates and nulls as nulls."""
-        import pyarrow as pa
-
-        kinds: dict[str, Any] = dict.fromkeys(REPORT_COLUMNS, pa.string())
-        kinds |= dict.fromkeys(
-            ("value", "numerator", "denominator", "ci_low", "ci_high"), pa.float64()
-        )
-        kinds |= {"n": pa.int64(), "period_start": pa.date32(), "period_end": pa.date32()}
-        return pa.Table.from_pylist([row.as_row() for row in self.rows], schema=pa.schema(kinds))
+        kinds = {**METRIC_KINDS, "source": "text", "period_start": "day", "period_end": "day"}
+        return arrow_of([row.as_row() for row in self.rows], {**kinds, "segment": "text"})
 
     def absent_to_pandas(self) -> pd.DataFrame:
         """Return ``metric`` and ``reason`` of the absent metrics."""

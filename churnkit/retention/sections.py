@@ -10,9 +10,9 @@ import narwhals as nw
 from churnkit.data.clock import business_day, business_hour
 from churnkit.data.windows import US_PER_DAY, midnight_us
 from churnkit.formulas import NPS_DETRACTOR_TO, NPS_PROMOTER_FROM
+from churnkit.retention.carts import abandoned_carts
 from churnkit.retention.customer import MetricSection
 from churnkit.retention.definitions import DEFAULT_DEFINITIONS
-from churnkit.retention.funnels import abandoned_carts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -27,6 +27,7 @@ from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from churnkit.engines import Engine
     from churnkit.formulas import MetricValue
@@ -165,12 +166,17 @@ class SurvivalCurve:
         reached = np.flatnonzero(self.survival <= 0.5)
         return float(self.days[reached[0]]) if reached.size else None
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return ``days``, ``survival``, ``ci_low``, ``ci_high``."""
-        import pandas as pd
+    def to_arrow(self) -> pa.Table:
+        """Return ``days``, ``survival``, ``ci_low``, ``ci_high``; null where there is no interval."""
+        import pyarrow as pa
 
         names = ("days", "survival", "ci_low", "ci_high")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        return pa.table({n: pa.array(getattr(self, n), from_pandas=True) for n in names})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return :meth:`to_arrow` as pandas."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
 
 def subscription_survival(

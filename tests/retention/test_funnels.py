@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from churnkit.errors import ParameterError
-from churnkit.retention.funnels import abandoned_carts, funnel
+from churnkit.retention.carts import abandoned_carts
+from churnkit.retention.funnels import funnel
 
 HOUR = 3_600_000_000
 STEPS = ("view", "cart", "buy")
