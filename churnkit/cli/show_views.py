@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from churnkit.retention.periods import last_boundary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -72,6 +74,7 @@ SHOWN: Mapping[str, Shown] = {
     ),
 }
 ORDER_NUMBER = "k="
+PARTIAL = "~"
 
 
 def view(console: Console, result: ViewResult) -> None:
@@ -183,7 +186,9 @@ def _cohorts(console: Console, title: str, result: ViewResult) -> None:
         if not triangle.size[number]:
             continue
         start = triangle.cohorts[number].start
-        table.add_row(f"{start:%Y-%m}", f"{triangle.size[number]:,}", *texts[number][:ages])
+        # A cohort that the start of the history cuts off is not as long as the others.
+        mark = PARTIAL if last_boundary(start, every=result.every or "month") != start else ""
+        table.add_row(f"{start:%Y-%m}{mark}", f"{triangle.size[number]:,}", *texts[number][:ages])
     _print(console, title, table)
     cut = [f"the last {len(frame) - first} of {len(frame)} cohorts"] if first else []
     cut += [f"ages 0 to {ages - 1} of {frame.shape[1] - 1}"] if ages < frame.shape[1] else []

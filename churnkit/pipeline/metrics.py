@@ -202,7 +202,8 @@ def retention_metrics(
         last on which a row of a customer begins: an order, an event, an answer, the start of a
         subscription, the opening of a ticket, the issue of a reward. Ends may be planned, and do
         not prove that the history reaches so far. ``hindsight`` and ``migration`` begin
-        ``snapshots.horizon_days`` before the end, ``lift`` a year.
+        ``snapshots.horizon_days`` before the end, ``lift`` a year, or in the middle of a
+        shorter history.
     every : {"month", "quarter", "year"}, optional
         Cut the time into a series; by default it is one period. For ``cohorts`` the length of the
         periods, by default months.

@@ -289,8 +289,9 @@ class View:
     also : tuple of str
         Tables that are used where they are configured.
     begins : str
-        Where it begins unless told otherwise: with the ``history``, or a ``year`` or a ``horizon``
-        (``snapshots.horizon_days``) before its end.
+        Where it begins unless told otherwise: with the ``history``, or a ``horizon``
+        (``snapshots.horizon_days``) or a ``year`` before its end; in the middle of a history that
+        is shorter than a year.
     options : tuple of str
         Of ``every``, ``measure`` and ``model``, those that it has.
     """

@@ -165,10 +165,7 @@ def retention_view(
         zone = config.data.time_zone
         after = as_day(end, time_zone=zone, name="end") or whole[1]
         first = as_day(start, time_zone=zone, name="start")
-        lengths = {"year": YEAR_DAYS, "horizon": config.snapshots.horizon_days}
-        if first is None and chosen.begins in lengths:
-            first = after - timedelta(days=lengths[chosen.begins])
-        first = first or whole[0]
+        first = first or _beginning(chosen.begins, whole[0], after, config=config)
         if after <= first:
             msg = f"metrics: end must be after start ({first}); got {after}"
             raise ParameterError(msg)
@@ -190,6 +187,17 @@ def retention_view(
             measure=(measure or "rate") if "measure" in chosen.options else None,
         )
         return result if output is None else write_result(session, result, Path(output))
+
+
+def _beginning(begins: str, oldest: date, after: date, *, config: Config) -> date:
+    """Return where a view begins that was not told."""
+    if begins == "horizon":
+        return after - timedelta(days=config.snapshots.horizon_days)
+    if begins == "history":
+        return oldest
+    year_before = after - timedelta(days=YEAR_DAYS)
+    # At the beginning of a history nobody was there before: a short one is halved.
+    return year_before if year_before > oldest else oldest + (after - oldest) // 2
 
 
 def _check(config: Config, view: str, *, tables: Mapping[str, Any], **options: str | None) -> None:

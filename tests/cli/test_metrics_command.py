@@ -124,7 +124,11 @@ def test_json_is_one_line_with_everything(service, churnkit_command):
     ("options", "code", "sentence"),
     [
         (("metrics", "service.yaml", "--by", "land"), 2, "by must be"),
-        (("metrics", "service.yaml", "--output", "m.xlsx"), 2, "Known: .csv, .json, .parquet."),
+        (
+            ("metrics", "service.yaml", "--output", "m.xlsx"),
+            2,
+            "Known: .csv, .html, .json, .parquet.",
+        ),
         (("metrics", "service.yaml", "--set", "retention.churn=x"), 2, "retention.churn: must be"),
         (("train", "service.yaml"), 2, "service: data.orders: required key is missing"),
     ],
