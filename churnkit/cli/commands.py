@@ -148,6 +148,12 @@ def score(
         Path | None,
         typer.Option(metavar="FILE", help="The score table, .parquet or .csv."),
     ] = None,
+    value_days: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DAYS", min=1, help="Days that expected_ltv counts, whatever trained."
+        ),
+    ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -162,7 +168,14 @@ def score(
         from churnkit.cli import show
         from churnkit.pipeline import score as do
 
-        result = do(loaded, as_of=as_of, model=model, output=output, progress=console.progress)
+        result = do(
+            loaded,
+            as_of=as_of,
+            model=model,
+            output=output,
+            value_days=value_days,
+            progress=console.progress,
+        )
         return result, lambda: show.scores(console, result)
 
     carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)

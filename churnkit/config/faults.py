@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Fault", "FaultsError", "shown", "validated"]
 
 LONGEST_SHOWN = 60
+MOST_GUESSES = 2
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -149,8 +150,8 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
     guess = did_you_mean(str(key), section.model_fields)
     if not guess:
         elsewhere = [dotted(known) for known, _ in walk(model) if known[-1] == key]
-        if len(elsewhere) == 1:
-            guess = f" Did you mean {elsewhere[0]!r}?"
+        if 1 <= len(elsewhere) <= MOST_GUESSES:
+            guess = f" Did you mean {' or '.join(map(repr, elsewhere))}?"
     return (
         f"unknown key.{guess}"
         if guess

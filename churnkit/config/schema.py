@@ -167,6 +167,11 @@ class LifetimeValue(Section):
     yearly_discount_rate: NonNegative = Field(
         default=0.0, description="discount on future money: 0.1 is 10 % a year"
     )
+    horizon_days: Days | None = Field(
+        default=None,
+        description="length of time over which expected_ltv counts, by the purchase model's orders"
+        " beyond the labels; null: snapshots.horizon_days",
+    )
     level: Literal["auto", "purchase_model", "none"] = Field(
         default="auto",
         description="what sets the total of the predictions: the purchase model; auto corrects it by"

@@ -83,6 +83,7 @@ lifetime_value:
   interval: 0.8          # share of customers whose spend should lie between low and high
   gross_margin: 1.0      # margin per unit of spend: 0.4 is 40 %
   yearly_discount_rate: 0.0
+  horizon_days: null     # lifetime value over so many days; null: over the labels' horizon
   level: auto            # the purchase model, corrected by what it missed, sets the total
 
 tracking:                # MLflow

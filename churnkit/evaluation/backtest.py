@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.guards import churn_skill, level_is_off
-from churnkit.evaluation.predictive import churn_metrics, spend_metrics
+from churnkit.evaluation.guards import churn_skill, coverage_is_off, level_is_off
+from churnkit.evaluation.predictive import (
+    churn_metrics,
+    ece,
+    ece_interval,
+    reliability_table,
+    spend_metrics,
+)
 from churnkit.features.build import build_features
 from churnkit.features.learned import category_names
 from churnkit.models.base import label_snapshot
@@ -98,6 +104,9 @@ class SnapshotResult:
         are absent.
     skill : Skill or None
         Whether the model ranks customers better than the base rate, beyond noise.
+    calibration : dict or None
+        Of the model: ``ece`` with its 95 % interval (``ece_low``, ``ece_high``), the ``reliability``
+        table as columns, and ``spend_total``: expected, low, high, actual.
     """
 
     cutoff: str
@@ -106,6 +115,7 @@ class SnapshotResult:
     train_rows: int
     models: dict[str, Metrics]
     skill: Skill | None = None
+    calibration: dict[str, Any] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -122,6 +132,15 @@ class SnapshotResult:
                 f"test at {self.cutoff}: total expected spend is {100 * bias:+.0f} % off the actual"
                 " total, more than 10 %"
             )
+        covered, stated = (
+            self.models["model"].get(f"spend.interval_{name}")
+            for name in ("coverage", "stated_coverage")
+        )
+        if covered is not None and stated is not None and coverage_is_off(covered, stated=stated):
+            found.append(
+                f"test at {self.cutoff}: the spend intervals hold {100 * covered:.0f} % of the"
+                f" customers and say {100 * stated:.0f} %"
+            )
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,6 +151,7 @@ class SnapshotResult:
             "customers": self.customers,
             "train_rows": self.train_rows,
             "models": self.models,
+            "calibration": self.calibration,
         }
 
 
@@ -225,6 +245,7 @@ def evaluate_snapshot(
                 predicted.expected_spend,
                 low=predicted.expected_spend_low,
                 high=predicted.expected_spend_high,
+                stated=predicted.stated_coverage,
             ),
         }
     }
@@ -242,10 +263,27 @@ def evaluate_snapshot(
         train_rows=sum(len(s.churned) for s in train),
         models=results,
         skill=churn_skill(test.churned, predicted.churn_probability),
+        calibration=_calibration(predicted, test),
     )
     for warning in result.warnings:
         logger.warning(warning)
     return result
+
+
+def _calibration(predicted: Predictions, test: LabelledSnapshot) -> dict[str, Any]:
+    """Return how well probabilities and the total came true, as plain values."""
+    low, high = ece_interval(test.churned, predicted.churn_probability)
+    table = reliability_table(test.churned, predicted.churn_probability)
+    total = None
+    if predicted.total is not None:
+        total = {**asdict(predicted.total), "actual": float(test.future_spend.sum())}
+    return {
+        "ece": ece(test.churned, predicted.churn_probability),
+        "ece_low": low,
+        "ece_high": high,
+        "reliability": {name: column.tolist() for name, column in table.items()},
+        "spend_total": total,
+    }
 
 
 def backtest(

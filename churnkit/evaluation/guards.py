@@ -24,12 +24,14 @@ __all__ = [
     "LEVEL_TOLERANCE",
     "Skill",
     "churn_skill",
+    "coverage_is_off",
     "features_that_see_the_future",
     "implausible_features",
     "level_is_off",
 ]
 
 LEVEL_TOLERANCE = 0.10
+COVERAGE_TOLERANCE = 0.05
 IMPLAUSIBLE_AUC = 0.97
 Z_95 = 1.959963984540054
 
@@ -101,6 +103,17 @@ def level_is_off(total_bias: float | None) -> bool:
     (True, False, False)
     """
     return total_bias is not None and abs(total_bias) > LEVEL_TOLERANCE
+
+
+def coverage_is_off(covered: float, *, stated: float) -> bool:
+    """Return whether intervals hold five points more or less of the customers than they say.
+
+    Examples
+    --------
+    >>> coverage_is_off(0.93, stated=0.8), coverage_is_off(0.78, stated=0.8)
+    (True, False)
+    """
+    return abs(covered - stated) > COVERAGE_TOLERANCE
 
 
 def implausible_features(features: FeatureMatrix, churned: ArrayLike) -> dict[str, float]:

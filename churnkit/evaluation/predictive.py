@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.errors import ParameterError
 from churnkit.evaluation.calibration import ece, ece_interval, interval_coverage
+from churnkit.evaluation.checks import finite_vector
 from churnkit.evaluation.churn import (
     auc,
     average_precision,
@@ -103,6 +104,7 @@ def spend_metrics(
     *,
     low: ArrayLike | None = None,
     high: ArrayLike | None = None,
+    stated: ArrayLike | None = None,
 ) -> dict[str, float | None]:
     """Every metric of expected spend, by the name under which it is recorded.
 
@@ -114,15 +116,19 @@ def spend_metrics(
         The prediction, in the same currency.
     low, high : array-like of float, shape (n_customers,), optional
         Ends of the prediction intervals; both or neither.
+    stated : array-like of float, shape (n_customers,), optional
+        With what probability each interval says to hold the spend. It is above the nominal coverage
+        where an interval has to hold 0 and 0 alone is likelier than that.
 
     Returns
     -------
     dict of str to float or None
         ``spend.gini_normalized``, ``spend.spearman``, ``spend.decile_mape``, ``spend.total_bias``,
-        ``spend.rmse``, ``spend.mae``, ``spend.top_decile_capture``, ``spend.interval_coverage``:
-        the functions of the same names in this module. None where undefined: Gini and Spearman
-        without differences, decile MAPE, bias and capture without positive spend, coverage without
-        intervals.
+        ``spend.rmse``, ``spend.mae``, ``spend.top_decile_capture``, ``spend.interval_coverage``,
+        ``spend.interval_stated_coverage`` (the mean of ``stated``): the functions of the same names
+        in this module. None where undefined: Gini and Spearman
+        without differences, decile MAPE, bias and capture without positive spend, coverage (actual
+        and stated) without intervals.
 
     Raises
     ------
@@ -151,4 +157,7 @@ def spend_metrics(
         "spend.mae": mae(future_spend, expected_spend),
         "spend.top_decile_capture": top_decile_capture(future_spend, expected_spend),
         "spend.interval_coverage": coverage,
+        "spend.interval_stated_coverage": None
+        if stated is None
+        else float(finite_vector("stated", stated).mean()),
     }

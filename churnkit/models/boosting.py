@@ -179,7 +179,12 @@ class LightGBM:
         """Return the model written by :meth:`FittedLightGBM.to_text`."""
         import lightgbm
 
-        return _from_text(text, names=lightgbm.Booster(model_str=text).feature_name())
+        try:
+            names = lightgbm.Booster(model_str=text).feature_name()
+        except lightgbm.basic.LightGBMError as error:
+            msg = f"lightgbm: the text is not a model; {error}"
+            raise ModelGuardError(msg) from error
+        return _from_text(text, names=names)
 
 
 def _from_text(text: str, *, names: Sequence[str]) -> FittedLightGBM:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from churnkit.models.churn import ChurnModel
 from churnkit.models.interval import SpendInterval
 from churnkit.models.level import LevelCorrection
 from churnkit.models.spend import SpendModel
+from churnkit.models.total import TotalBand
 from churnkit.models.training import Models, ModelSettings
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Bundle", "load_bundle", "save_bundle"]
 
-FORMAT = 2
+FORMAT = 3
 DOCUMENT = "bundle.json"
 
 
@@ -51,7 +52,8 @@ class Bundle:
     population : mapping
         ``active_within_days``, ``min_orders``.
     value : mapping
-        ``gross_margin``, ``yearly_discount_rate``.
+        ``gross_margin``, ``yearly_discount_rate``, and ``horizon_days`` of the lifetime value (None:
+        that of the labels).
     typical : mapping of str to float or None
         Median of each feature among training customers who stayed: what reasons compare with.
     distribution : mapping
@@ -73,7 +75,7 @@ class Bundle:
     data: Mapping[str, Any]
     snapshot: Mapping[str, int]
     population: Mapping[str, int]
-    value: Mapping[str, float]
+    value: Mapping[str, Any]
     typical: Mapping[str, float | None] = field(default_factory=dict)
     distribution: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -137,6 +139,7 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
             },
             "interval": None if models.interval is None else models.interval.to_dict(),
             "level": models.level.to_dict(),
+            "total": None if models.total is None else models.total.to_dict(),
         },
     }
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -161,7 +164,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     Raises
     ------
     ModelGuardError
-        If the folder holds no bundle, one of another format, or one that is incomplete.
+        If the folder holds no bundle, one of another format, or one that is incomplete or damaged.
     """
     source = Path(folder)
     path = source / DOCUMENT
@@ -173,38 +176,58 @@ def load_bundle(folder: Path | str) -> Bundle:
     except json.JSONDecodeError as error:
         msg = f"{path}: not a model bundle; {error}"
         raise ModelGuardError(msg) from error
-    if document.get("format") != FORMAT:
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
         msg = (
-            f"{path}: bundle format must be {FORMAT}; got {document.get('format')!r}."
+            f"{path}: bundle format must be {FORMAT}; got {found!r}."
             " Train again with this version of churnkit."
         )
         raise ModelGuardError(msg)
-    stored = document["models"]
-    settings = ModelSettings(**stored["settings"])
+    try:
+        models = _models(document["models"], folder=source)
+        plain = {name: document[name] for name in PLAIN}
+        return Bundle(models=models, feature_names=tuple(document["feature_names"]), **plain)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+        msg = (
+            f"{path}: the model bundle is not what this version of churnkit writes ({what})."
+            " Train again."
+        )
+        raise ModelGuardError(msg) from error
+
+
+def _models(stored: Mapping[str, Any], *, folder: Path) -> Models:
+    """Return the models that a document describes, their learners read from the folder."""
+    settings = ModelSettings(**{f.name: stored["settings"][f.name] for f in fields(ModelSettings)})
     churn_learner = MODELS[settings.churn_model]()
     spend_learner = MODELS[settings.spend_model]()
     spend = dict(stored["spend"])
     learners = tuple(
-        spend_learner.load(_text(source, f"spend_{i}")) for i in range(spend.pop("learners"))
+        spend_learner.load(_text(folder, f"spend_{i}")) for i in range(spend.pop("learners"))
     )
     typical = None
     if spend.pop("typical"):
-        typical = spend_learner.load(_text(source, "spend_typical"))
-    interval = stored["interval"]
-    models = Models(
+        typical = spend_learner.load(_text(folder, "spend_typical"))
+    interval, total = stored["interval"], stored["total"]
+    return Models(
         churn=ChurnModel(
-            learner=churn_learner.load(_text(source, "churn")),
+            learner=churn_learner.load(_text(folder, "churn")),
             calibrator=load_calibrator(stored["calibration"]),
             weight=stored["churn_weight"],
         ),
-        spend=SpendModel(learners=learners, typical=typical, **spend),
+        spend=SpendModel(
+            objective=spend["objective"],
+            learners=learners,
+            typical=typical,
+            weight=spend["weight"],
+            typical_share=spend["typical_share"],
+        ),
         interval=None if interval is None else SpendInterval.from_dict(interval),
         settings=settings,
         level=LevelCorrection.from_dict(stored["level"]),
         churn_is_no_order=stored["churn_is_no_order"],
+        total=None if total is None else TotalBand.from_dict(total),
     )
-    plain = {name: document[name] for name in PLAIN}
-    return Bundle(models=models, feature_names=tuple(document["feature_names"]), **plain)
 
 
 def _text(folder: Path, name: str) -> str:

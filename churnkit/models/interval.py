@@ -36,6 +36,8 @@ class SpendInterval:
         Upper edges of the tiers of value given an order, ascending; the last tier is open.
     ratios : tuple of tuple of float
         By tier: quantiles of actual over expected value, at evenly spaced levels from 0 to 1.
+    squares : tuple of float
+        By tier: mean square of actual over expected value.
 
     References
     ----------
@@ -47,6 +49,28 @@ class SpendInterval:
     coverage: float
     edges: tuple[float, ...]
     ratios: tuple[tuple[float, ...], ...]
+    squares: tuple[float, ...]
+
+    def stated_coverage(self, order_probability: Floats) -> Floats:
+        """Return the probability with which each interval of :meth:`bounds` says to hold the spend.
+
+        The nominal coverage, or the probability of no order where that is higher.
+
+        Examples
+        --------
+        >>> interval = SpendInterval(coverage=0.8, edges=(), ratios=((0.0, 2.0),), squares=(1.3,))
+        >>> interval.stated_coverage(np.array([0.9, 0.05]))
+        array([0.8 , 0.95])
+        """
+        return np.maximum(1.0 - order_probability, self.coverage)
+
+    def variance(self, *, order_probability: Floats, value: Floats) -> Floats:
+        """Return the variance of each customer's spend, currency squared."""
+        second = order_probability * value**2 * np.asarray(self.squares)[self._tier(value)]
+        return np.asarray(np.maximum(second - (order_probability * value) ** 2, 0.0))
+
+    def _tier(self, value: Floats) -> NDArray[np.intp]:
+        return np.searchsorted(self.edges, value, side="right")
 
     def bounds(self, *, order_probability: Floats, value: Floats) -> tuple[Floats, Floats]:
         """Return the ends of the interval, both >= 0, in currency.
@@ -73,7 +97,7 @@ class SpendInterval:
         """Return the quantile of spend at a level, for each customer."""
         share = np.maximum(order_probability, 1e-12)
         inside = (np.asarray(level) - (1.0 - order_probability)) / share
-        tier = np.searchsorted(self.edges, value, side="right")
+        tier = self._tier(value)
         levels = np.linspace(0.0, 1.0, POINTS)
         ratio = np.zeros(len(value))
         for k, quantiles in enumerate(self.ratios):
@@ -87,6 +111,7 @@ class SpendInterval:
             "coverage": self.coverage,
             "edges": list(self.edges),
             "ratios": [list(quantiles) for quantiles in self.ratios],
+            "squares": list(self.squares),
         }
 
     @classmethod
@@ -96,6 +121,7 @@ class SpendInterval:
             coverage=stored["coverage"],
             edges=tuple(stored["edges"]),
             ratios=tuple(tuple(quantiles) for quantiles in stored["ratios"]),
+            squares=tuple(stored["squares"]),
         )
 
 
@@ -128,12 +154,17 @@ def fit_interval(
     # Equal edges would make empty tiers: keep the distinct ones.
     edges = np.unique(np.quantile(expected, np.linspace(0.0, 1.0, n_tiers + 1)[1:-1]))
     tier = np.searchsorted(edges, expected, side="right")
-    ratios = []
+    ratios, squares = [], []
     for k in range(len(edges) + 1):
         mine = (actual / expected)[tier == k]
-        ratios.append(_quantiles(mine if len(mine) else actual / expected))
+        mine = mine if len(mine) else actual / expected
+        ratios.append(_quantiles(mine))
+        squares.append(float(np.mean(mine**2)))
     return SpendInterval(
-        coverage=coverage, edges=tuple(float(e) for e in edges), ratios=tuple(ratios)
+        coverage=coverage,
+        edges=tuple(float(e) for e in edges),
+        ratios=tuple(ratios),
+        squares=tuple(squares),
     )
 
 

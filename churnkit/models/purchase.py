@@ -10,6 +10,7 @@ import numpy as np
 
 from churnkit.btyd import fit_gamma_gamma, fit_purchase_model, group_customers
 from churnkit.errors import ModelGuardError
+from churnkit.models.lifetime_value import value_ends, worth_of_spend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,8 @@ class PurchaseForecast:
     expected_spend : net spend expected in the horizon, in currency.
     p_alive : P(not dropped out); a descriptor, not a churn score.
     next_order_days : median days to the next order of a customer who stays; NaN if unknown.
+    worth : worth at the cutoff of what is spent over the length of time asked for, per unit of spend
+        expected in the horizon.
     cutoff : the day the forecast is made on.
     """
 
@@ -59,6 +62,7 @@ class PurchaseForecast:
     expected_spend: Floats
     p_alive: Floats
     next_order_days: Floats
+    worth: Floats
     cutoff: date
 
     def __getitem__(self, rows: NDArray[Any]) -> PurchaseForecast:
@@ -69,6 +73,7 @@ class PurchaseForecast:
             expected_spend=self.expected_spend[rows],
             p_alive=self.p_alive[rows],
             next_order_days=self.next_order_days[rows],
+            worth=self.worth[rows],
             cutoff=self.cutoff,
         )
 
@@ -133,8 +138,24 @@ class FittedPurchases:
     kept: float
     snapshot: Snapshot
 
-    def forecast(self, base: Mapping[str, Floats]) -> PurchaseForecast:
-        """Return what is expected of customers, of the portfolio or a part of it."""
+    def forecast(
+        self,
+        base: Mapping[str, Floats],
+        *,
+        value_days: int | None = None,
+        yearly_discount_rate: float = 0.0,
+    ) -> PurchaseForecast:
+        """Return what is expected of customers, of the portfolio or a part of it.
+
+        Parameters
+        ----------
+        base : mapping of str to ndarray of float64, shape (n,)
+            Their base columns.
+        value_days : int, optional
+            Length of time after the gap that ``worth`` is of; None means the horizon.
+        yearly_discount_rate : float
+            Discount in ``worth``.
+        """
         known = base["order_days"] > 0
         days = base["order_days"][known]
         customer = _histories(
@@ -143,12 +164,28 @@ class FittedPurchases:
             last_day=np.floor(base["last_order_us"][known] / US_PER_DAY),
             snapshot=self.snapshot,
         )
-        ahead = {
-            "horizon": self.snapshot.horizon_days / DAYS_PER_WEEK,
-            "gap": self.snapshot.gap_days / DAYS_PER_WEEK,
-        }
+        gap = self.snapshot.gap_days / DAYS_PER_WEEK
+        ahead = {"horizon": self.snapshot.horizon_days / DAYS_PER_WEEK, "gap": gap}
         model = self.model
         orders = model.expected_orders(**customer, **ahead)
+        horizon = self.snapshot.horizon_days
+        ends = value_ends(
+            horizon_days=horizon, value_days=horizon if value_days is None else value_days
+        )
+        further = [
+            orders
+            if end == horizon
+            else model.expected_orders(**customer, horizon=end / DAYS_PER_WEEK, gap=gap)
+            for end in ends
+        ]
+        worth = worth_of_spend(
+            np.column_stack([_spread(known, each) for each in further]),
+            expected_orders=_spread(known, orders),
+            ends_days=ends,
+            horizon_days=horizon,
+            gap_days=self.snapshot.gap_days,
+            yearly_discount_rate=yearly_discount_rate,
+        )
         value = self._value_per_order_day(base["order_amount"][known] / days, days)
         median = model.median_time_to_next_order(
             repeat_orders=customer["repeat_orders"], tenure=customer["tenure"]
@@ -159,6 +196,7 @@ class FittedPurchases:
             expected_spend=_spread(known, orders * value),
             p_alive=_spread(known, model.p_alive(**customer)),
             next_order_days=_spread(known, median * DAYS_PER_WEEK, missing=np.nan),
+            worth=worth,
             cutoff=self.snapshot.cutoff,
         )
 
@@ -176,7 +214,12 @@ class FittedPurchases:
 
 
 def forecast_purchases(
-    base: Mapping[str, Floats], snapshot: Snapshot, *, kind: str = "bg_nbd"
+    base: Mapping[str, Floats],
+    snapshot: Snapshot,
+    *,
+    kind: str = "bg_nbd",
+    value_days: int | None = None,
+    yearly_discount_rate: float = 0.0,
 ) -> PurchaseForecast | None:
     """Fit a purchase model and Gamma-Gamma on everybody known at a cutoff, and forecast the horizon.
 
@@ -192,6 +235,8 @@ def forecast_purchases(
         The cutoff, gap and horizon.
     kind : str
         ``bg_nbd``, ``mbg_nbd`` or ``pareto_nbd``.
+    value_days, yearly_discount_rate
+        See :meth:`FittedPurchases.forecast`.
 
     Returns
     -------
@@ -199,7 +244,9 @@ def forecast_purchases(
         None, with a warning in the log, when no model can be fitted (nobody has ordered twice).
     """
     fitted = fit_purchases(base, snapshot, kind=kind)
-    return None if fitted is None else fitted.forecast(base)
+    if fitted is None:
+        return None
+    return fitted.forecast(base, value_days=value_days, yearly_discount_rate=yearly_discount_rate)
 
 
 def fit_purchases(

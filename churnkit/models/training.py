@@ -16,6 +16,7 @@ from churnkit.models.level import LevelCorrection, fit_level
 from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.purchase import forecast_purchases
 from churnkit.models.spend import SMALLEST, SpendModel, factor_to, fit_spend
+from churnkit.models.total import TotalBand, fit_total_band
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from churnkit.models.portfolio import Portfolio
     from churnkit.models.purchase import PurchaseForecast
     from churnkit.models.spend import Judge
+    from churnkit.models.total import TotalRange
 
     Floats = NDArray[np.float64]
 
@@ -101,13 +103,23 @@ class Predictions:
 
     ``expected_spend`` is P(order) times spend given an order, with P(order) = 1 minus the churn
     probability (of the purchase model, where churn does not mean "no order in the horizon").
+
+    Attributes
+    ----------
+    order_probability : P(at least one order in the horizon).
+    stated_coverage : with what probability each interval says to hold the spend; None without one.
+    level : what set the level.
+    total : where the total of a whole portfolio should lie; see :meth:`Models.find_total`.
     """
 
     churn_probability: Floats
+    order_probability: Floats
     expected_spend: Floats
     expected_spend_low: Floats | None
     expected_spend_high: Floats | None
+    stated_coverage: Floats | None
     level: Level
+    total: TotalRange | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,6 +136,8 @@ class Models:
         What the purchase model missed at the training snapshots.
     churn_is_no_order : bool
         Whether churn means "no order in the horizon", so that P(order) = 1 − P(churn).
+    total : TotalBand or None
+        How sure the total is; None where the purchase model does not set it.
     """
 
     churn: ChurnModel
@@ -132,6 +146,7 @@ class Models:
     settings: ModelSettings
     level: LevelCorrection = field(default_factory=LevelCorrection)
     churn_is_no_order: bool = True
+    total: TotalBand | None = None
 
     def at_level(
         self, log_odds: Floats, value: Floats, *, forecast: PurchaseForecast | None
@@ -144,7 +159,10 @@ class Models:
             See :class:`churnkit.models.portfolio.Scored`.
         """
         rows = Scored(log_odds=log_odds, value=value, forecast=forecast)
-        return self.apply_level(rows, level=self.find_level(InMemory(rows=rows)))
+        portfolio = InMemory(rows=rows)
+        level = self.find_level(portfolio)
+        total = self.find_total(portfolio, level=level)
+        return replace(self.apply_level(rows, level=level), total=total)
 
     def find_level(self, portfolio: Portfolio) -> Level:
         """Return what sets the predictions of a whole portfolio to its level."""
@@ -169,20 +187,40 @@ class Models:
             level = replace(level, spend_factor=factor, spend_correction=spend_correction)
         return level
 
+    def find_total(self, portfolio: Portfolio, *, level: Level) -> TotalRange | None:
+        """Return where the total spend of a whole portfolio should lie at its level.
+
+        None without an interval to learn the luck of the draw from, or where the purchase model
+        does not set the level.
+        """
+        if self.total is None or self.interval is None or portfolio.cutoff is None:
+            return None
+        expected, variance = portfolio.sums(partial(self._spread_of_total, level=level))
+        if expected <= 0.0:
+            return None
+        return self.total.range(
+            expected=float(expected),
+            variance=float(variance),
+            season_seen=self.level.sees_season_of(portfolio.cutoff),
+        )
+
     def apply_level(self, rows: Scored, *, level: Level) -> Predictions:
         """Return the predictions for customers of a portfolio whose level is known."""
         probability, staying = self._churning(rows, level)
         given_order = self._given_order(rows, level) * level.spend_factor
         spend = staying * given_order
-        low = high = None
+        low = high = stated = None
         if self.interval is not None:
             low, high = self.interval.bounds(order_probability=staying, value=given_order)
             low, high = np.minimum(low, spend), np.maximum(high, spend)
+            stated = self.interval.stated_coverage(staying)
         return Predictions(
             churn_probability=probability,
+            order_probability=staying,
             expected_spend=spend,
             expected_spend_low=low,
             expected_spend_high=high,
+            stated_coverage=stated,
             level=level,
         )
 
@@ -221,6 +259,15 @@ class Models:
         _, staying = self._churning(rows, level)
         ours = staying * self._given_order(rows, level)
         return np.column_stack([rows.forecast.expected_spend, ours])
+
+    def _spread_of_total(self, rows: Scored, *, level: Level) -> Floats:
+        """Return expected spend and its variance, shape (n, 2)."""
+        _, staying = self._churning(rows, level)
+        value = self._given_order(rows, level) * level.spend_factor
+        if self.interval is None:
+            return np.zeros((len(value), 2))
+        variance = self.interval.variance(order_probability=staying, value=value)
+        return np.column_stack([staying * value, variance])
 
     def predict(self, features: FeatureMatrix, *, forecast: PurchaseForecast | None) -> Predictions:
         """Return predictions for a whole population at once: the level is set over all of it."""
@@ -295,6 +342,11 @@ def fit_models(
             coverage=settings.interval,
         )
     level = fit_level(train, kind=settings.purchase_kind)
+    total = None
+    if settings.spend_level != "none":
+        total = fit_total_band(
+            level, train, coverage=settings.interval, corrected=settings.spend_level == "auto"
+        )
     models = Models(
         churn=churn.model,
         spend=spend.model,
@@ -302,6 +354,7 @@ def fit_models(
         settings=settings,
         level=level,
         churn_is_no_order=no_order,
+        total=total,
     )
     notes = {f"churn.{k}": v for k, v in churn.notes.items()}
     notes |= {f"spend.{k}": v for k, v in spend.notes.items()}

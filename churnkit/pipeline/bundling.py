@@ -67,6 +67,7 @@ def make_bundle(
         value={
             "gross_margin": value.gross_margin,
             "yearly_discount_rate": value.yearly_discount_rate,
+            "horizon_days": value.horizon_days,
         },
         typical=_medians(stayed, names=names),
         distribution={

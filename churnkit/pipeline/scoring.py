@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def score(
     as_of: date | str | None = None,
     model: str | Path | None = None,
     output: Path | str | None = None,
+    value_days: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ScoreResult:
     """Write one row for every customer seen before ``as_of``, and a manifest that accounts for them.
@@ -74,13 +76,16 @@ def score(
         A bundle folder, ``models:/name@alias`` or ``models:/name/version``; by default the champion.
     output : path, optional
         In place of ``scoring.output``; ``.parquet`` or ``.csv``.
+    value_days : int, optional
+        Length of time over which ``expected_ltv`` counts, in place of the one that the model was
+        trained with (``lifetime_value.horizon_days``).
     progress : callable, optional
         Told what is being done.
 
     Raises
     ------
     ParameterError
-        If the registry has no such model.
+        If the registry has no such model, or ``value_days`` is below 1.
     ModelGuardError
         If the model cannot be read, or does not fit the data.
     DataError
@@ -91,10 +96,16 @@ def score(
     with open_session(
         config, tables=tables, as_of=as_of, bundle=bundle, also=CUSTOMER_TABLES, progress=progress
     ) as session:
-        return score_in(session, bundle, output=output)
+        return score_in(session, bundle, output=output, value_days=value_days)
 
 
-def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = None) -> ScoreResult:
+def score_in(
+    session: Session,
+    bundle: Bundle,
+    *,
+    output: Path | str | None = None,
+    value_days: int | None = None,
+) -> ScoreResult:
     """Score in an open session; see :func:`score`."""
     config = session.config
     target = Path(output or config.scoring.output)
@@ -126,6 +137,7 @@ def score_in(session: Session, bundle: Bundle, *, output: Path | str | None = No
         segments=definitions.segments,
         lifespan=definitions.lifespan,
         yearly_churn_probability=yearly_churn_of(session, session.as_of, time_zone=zone),
+        value_days=value_days,
     )
     session.progress(f"scoring as of {session.as_of}")
     with _scored(session, bundle, builders=builders, request=request, target=target) as summary:
@@ -208,6 +220,8 @@ def _manifest(
         "risk_bands": summary.risk_bands,
         "totals": summary.totals,
         "level": summary.level,
+        "expected_spend_total": None if summary.total is None else asdict(summary.total),
+        "lifetime_value": {**bundle.value, "horizon_days": summary.value_days},
         "drift": {
             "churn_probability": summary.drift.get("churn_probability"),
             "features": {k: v for k, v in summary.drift.items() if k != "churn_probability"},

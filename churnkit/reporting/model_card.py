@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.evaluation.backtest import mean_metrics
-from churnkit.evaluation.predictive import reliability_table
+from churnkit.evaluation.predictive import ece, ece_interval, reliability_table
 from churnkit.reporting.history import plain_name
 from churnkit.reporting.level import level_rows
 from churnkit.reporting.numbers import SPACE, count, percent
@@ -166,6 +166,8 @@ def _calibration(tests: Sequence[TestOutcome]) -> list[str]:
         return []
     newest = tests[-1]
     table = reliability_table(newest.churned, newest.churn_probability)
+    error = ece(newest.churned, newest.churn_probability)
+    low, high = ece_interval(newest.churned, newest.churn_probability)
     columns = ("mean_probability", "churn_rate", "churn_rate_low", "churn_rate_high")
     rows = [
         [percent(float(value), 1) for value in row]
@@ -173,7 +175,8 @@ def _calibration(tests: Sequence[TestOutcome]) -> list[str]:
     ]
     return [
         "## Calibration",
-        f"Tenths of the customers at {newest.cutoff}, by their predicted chance of leaving.",
+        f"Tenths of the customers at {newest.cutoff}, by their predicted chance of leaving."
+        f" Calibration error {percent(error, 1)} (95 % from {percent(low, 1)} to {percent(high, 1)}).",
         _table(("said", "left", "95 % from", "to"), rows),
     ]
 

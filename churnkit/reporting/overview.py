@@ -58,7 +58,8 @@ def headline(report: Report) -> list[dict[str, str]]:
         {
             "name": "Expected spend",
             "value": amount(totals["expected_spend"]),
-            "note": f"in {count(totals['expected_orders'])} orders over {days} days",
+            "note": f"in {count(totals['expected_orders'])} orders over {days} days"
+            + _band(manifest.get("expected_spend_total")),
         },
         {
             "name": "Ranking quality (AUC)",
@@ -68,6 +69,14 @@ def headline(report: Report) -> list[dict[str, str]]:
             else f"best baseline: {plain_name(best)}, {decimal(others[best], 3)}",
         },
     ]
+
+
+def _band(total: Mapping[str, float] | None) -> str:
+    """Return where the total should lie, in words; nothing where that is not known."""
+    if total is None:
+        return ""
+    low, high = amount(total["low"]), amount(total["high"])
+    return f"; {percent(total['coverage'])} sure: {low} to {high}"
 
 
 def _sum(table: pa.Table, column: str) -> float:

@@ -38,8 +38,18 @@ METRICS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("spend.mae", "Spend: mean absolute error", "per customer, in currency", False),
     ("spend.rmse", "Spend: root mean squared error", "per customer, in currency", False),
     ("spend.interval_coverage", "Spend: interval coverage", "share of customers within their interval", None),
+    ("spend.interval_stated_coverage", "Spend: stated coverage", "share that they say they hold", None),
 )  # fmt: skip
 """Name, heading, meaning, and whether more is better (None: neither)."""
+
+PERCENTAGES = frozenset(
+    {
+        "spend.decile_mape",
+        "spend.interval_coverage",
+        "spend.interval_stated_coverage",
+        "spend.top_decile_capture",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +104,7 @@ def _metric_text(name: str, value: float | None) -> str:
         return amount(value)
     if name == "spend.total_bias" and value is not None:
         return ("+" if value > 0 else "") + percent(value, 1)
-    if name in {"spend.interval_coverage", "spend.decile_mape", "spend.top_decile_capture"}:
+    if name in PERCENTAGES:
         return percent(value, 1)
     return decimal(value, 2 if name in {"churn.empc", "churn.top_decile_lift"} else 3)
 

@@ -17,7 +17,12 @@ from churnkit.models.drift import bin_counts
 from churnkit.models.purchase import OrderCells, ValueCells, fit_purchase_cells
 from churnkit.retention.customer import customer_metrics
 from churnkit.retention.sections import section_metrics
-from churnkit.scoring.predictions import Drift
+from churnkit.scoring.predictions import (
+    Drift,
+    refuse_without_forecast,
+    value_days,
+    value_terms,
+)
 from churnkit.scoring.request import ScoreSummary
 from churnkit.scoring.spread import (
     Finish,
@@ -92,10 +97,11 @@ def scored_on_cluster(
     )
     drift = _feature_drift(raw, bundle, engine=engine)
     fitted = _fit(raw, bundle, snapshot=snapshot, engine=engine)
+    refuse_without_forecast(bundle, request=request, forecast=fitted)
     forecast = engine.materialize(
         engine.map_batches(
             raw.filter(nw.col("eligible")),
-            Forecast(fitted=fitted),
+            Forecast(fitted=fitted, terms=value_terms(bundle, request=request)),
             schema=forecast_schema(bundle, request),
         )
     )
@@ -104,6 +110,7 @@ def scored_on_cluster(
     )
     n = int(engine.collect(forecast.select(n=nw.len()))["n"][0].as_py())
     level = bundle.models.find_level(portfolio) if n else None
+    band = None if level is None else bundle.models.find_total(portfolio, level=level)
     everybody = customer_metrics(
         history.tables["orders"],
         as_of_us=snapshot.cutoff_us,
@@ -137,7 +144,11 @@ def scored_on_cluster(
             msg = f"score: no customer was seen before as_of {request.as_of}"
             raise DataError(msg)
         yield ScoreSummary(
-            **rows, level={} if level is None else asdict(level), drift=drift.result()
+            **rows,
+            level={} if level is None else asdict(level),
+            drift=drift.result(),
+            total=band,
+            value_days=value_days(bundle, request=request),
         )
 
 

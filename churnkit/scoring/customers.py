@@ -12,7 +12,7 @@ from churnkit.features.build import build_features
 from churnkit.models.base import FeatureMatrix
 from churnkit.retention.customer import customer_metrics
 from churnkit.retention.sections import section_metrics
-from churnkit.scoring.predictions import Drift, predictions, raw_scores
+from churnkit.scoring.predictions import Drift, predictions, raw_scores, value_days
 from churnkit.scoring.request import ScoreSummary
 from churnkit.scoring.table import Tally, score_schema
 
@@ -78,7 +78,7 @@ def score_customers(
         raw_scores(batch, bundle, snapshot=snapshot, request=request, drift=drift)
         for batch in features.batches(rows=BATCH_ROWS)
     ]
-    predicted, level = predictions(chunks, bundle, snapshot=snapshot, request=request)
+    predicted, level, total = predictions(chunks, bundle, snapshot=snapshot, request=request)
     if predicted is not None:
         drift.see_scores(predicted.column("churn_probability").to_numpy())
     tally = Tally(
@@ -118,6 +118,8 @@ def score_customers(
         totals=tally.totals,
         level=level,
         drift=drift.result(),
+        total=total,
+        value_days=value_days(bundle, request=request),
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from churnkit.data.windows import Snapshot
     from churnkit.models.bundle import Bundle
     from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.total import TotalRange
     from churnkit.models.training import Predictions
     from churnkit.scoring.request import ScoreRequest
 
@@ -35,6 +36,9 @@ __all__ = [
     "predictions",
     "raw_scores",
     "refuse_unknown",
+    "refuse_without_forecast",
+    "value_days",
+    "value_terms",
 ]
 
 # Beyond this a "next order" date would be a guess about a customer who hardly ever buys.
@@ -80,16 +84,22 @@ def raw_scores(
 
 def predictions(
     chunks: Sequence[Chunk], bundle: Bundle, *, snapshot: Snapshot, request: ScoreRequest
-) -> tuple[pa.Table | None, dict[str, float]]:
-    """Set the level over all scored customers and return their predicted columns."""
+) -> tuple[pa.Table | None, dict[str, float], TotalRange | None]:
+    """Set the level over all scored customers; return their predicted columns, level and total."""
     import pyarrow as pa
 
     if not chunks or not any(chunk.eligible.any() for chunk in chunks):
-        return None, {}
+        return None, {}, None
     models = bundle.models
     base = {n: np.concatenate([c.base[n] for c in chunks]) for n in chunks[0].base}
     eligible = np.concatenate([c.eligible for c in chunks])
-    forecast = forecast_purchases(base, snapshot, kind=models.settings.purchase_kind)
+    forecast = forecast_purchases(
+        base,
+        snapshot,
+        kind=models.settings.purchase_kind,
+        **value_terms(bundle, request=request),
+    )
+    refuse_without_forecast(bundle, request=request, forecast=forecast)
     ours = None if forecast is None else forecast[eligible]
     log_odds = np.concatenate([c.log_odds for c in chunks])
     raw = np.concatenate([c.value for c in chunks])
@@ -105,7 +115,34 @@ def predictions(
     for name in request.reason_columns:
         columns[name] = [v for chunk in chunks for v in chunk.reasons[name]]
     table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
-    return table, asdict(predicted.level)
+    return table, asdict(predicted.level), predicted.total
+
+
+def value_days(bundle: Bundle, *, request: ScoreRequest) -> int:
+    """Return over how many days ``expected_ltv`` counts: as asked for, as trained, or the horizon."""
+    if request.value_days is not None:
+        return request.value_days
+    trained = bundle.value.get("horizon_days")
+    return int(bundle.snapshot["horizon_days"] if trained is None else trained)
+
+
+def value_terms(bundle: Bundle, *, request: ScoreRequest) -> dict[str, Any]:
+    """Return what :meth:`FittedPurchases.forecast` has to know of the lifetime value asked for."""
+    return {
+        "value_days": value_days(bundle, request=request),
+        "yearly_discount_rate": bundle.value["yearly_discount_rate"],
+    }
+
+
+def refuse_without_forecast(bundle: Bundle, *, request: ScoreRequest, forecast: object) -> None:
+    """Refuse a lifetime value beyond the labels where no purchase model could be fitted."""
+    days = value_days(bundle, request=request)
+    if forecast is None and days != bundle.snapshot["horizon_days"]:
+        msg = (
+            "score: lifetime_value.horizon_days must be left at the horizon of the labels where no"
+            f" purchase model can be fitted; got {days}"
+        )
+        raise ModelGuardError(msg)
 
 
 def predicted_columns(
@@ -115,12 +152,23 @@ def predicted_columns(
     forecast: PurchaseForecast | None,
     snapshot: Snapshot,
 ) -> dict[str, Floats]:
-    """Return what is predicted of customers, each by itself; a column for each prediction."""
+    """Return what is predicted of customers, each by itself; a column for each prediction.
+
+    The predictions of a customer agree:
+
+    - P(order) is 1 - ``churn_probability``, where churning means "no order in the horizon";
+    - ``expected_orders`` is P(order) times the purchase model's orders given an order, so that
+      ``expected_orders`` >= P(order);
+    - ``expected_spend`` is P(order) times the value given an order, and lies in its interval;
+    - ``expected_ltv`` is ``expected_spend`` times the margin times the worth of the length of time
+      (:func:`churnkit.models.lifetime_value.worth_of_spend`), which at the models' own horizon is
+      a discount alone;
+    - ``value_at_risk`` is P(churn) times the margin, discounted, of the value given an order, so
+      that ``value_at_risk`` / P(churn) = lifetime value over the models' horizon / P(order).
+    """
     probability, spend = predicted.churn_probability, predicted.expected_spend
-    ordering = 1.0 - probability
-    if forecast is not None and not bundle.models.churn_is_no_order:
-        ordering = forecast.order_probability
-    ltv = expected_ltv(
+    ordering = predicted.order_probability
+    in_horizon = expected_ltv(
         spend,
         gross_margin=bundle.value["gross_margin"],
         yearly_discount_rate=bundle.value["yearly_discount_rate"],
@@ -130,9 +178,11 @@ def predicted_columns(
     columns = {
         "churn_probability": probability,
         "expected_spend": spend,
-        "expected_ltv": ltv,
-        # Value given an order is ltv / P(order): what is lost if the customer does not order.
-        "value_at_risk": probability * ltv / np.maximum(ordering, 1e-9),
+        "expected_ltv": in_horizon
+        if forecast is None
+        else spend * bundle.value["gross_margin"] * forecast.worth,
+        # Value given an order is what is lost in the horizon if the customer does not order.
+        "value_at_risk": probability * in_horizon / np.maximum(ordering, 1e-9),
     }
     if predicted.expected_spend_low is not None and predicted.expected_spend_high is not None:
         columns["expected_spend_low"] = predicted.expected_spend_low

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from churnkit.models.base import FeatureMatrix
+    from churnkit.models.total import TotalRange
     from churnkit.retention.customer import MetricSection
     from churnkit.retention.segments import SegmentRules
 
@@ -40,6 +41,8 @@ class ScoreRequest:
         What makes ``rfm_segment`` of the scores.
     lifespan, yearly_churn_probability
         Of ``formula_ltv``, see :func:`churnkit.retention.customer.customer_metrics`.
+    value_days : int or None
+        Length of time over which ``expected_ltv`` counts; None means that of the bundle.
     """
 
     as_of: date
@@ -51,6 +54,7 @@ class ScoreRequest:
     segments: SegmentRules = DEFAULT_RULES
     lifespan: Literal["observed", "churn"] = "observed"
     yearly_churn_probability: float | None = None
+    value_days: int | None = None
 
     @property
     def section_names(self) -> tuple[str, ...]:
@@ -74,6 +78,10 @@ class ScoreSummary:
         What set the level of the predictions.
     drift : dict of str to float or None
         Population stability index against training by feature, and of ``churn_probability``.
+    total : TotalRange or None
+        Where the total spend should lie.
+    value_days : int
+        Length of time over which ``expected_ltv`` counts.
     """
 
     rows: int
@@ -82,3 +90,5 @@ class ScoreSummary:
     totals: dict[str, float]
     level: dict[str, float]
     drift: dict[str, float | None]
+    total: TotalRange | None
+    value_days: int

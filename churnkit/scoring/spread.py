@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from churnkit.scoring.predictions import Drift, predicted_columns, raw_scores
 from churnkit.scoring.table import score_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
     import pyarrow as pa
@@ -45,7 +45,14 @@ __all__ = [
     "total",
 ]
 
-FORECAST = ("order_probability", "expected_orders", "expected_spend", "p_alive", "next_order_days")
+FORECAST = (
+    "order_probability",
+    "expected_orders",
+    "expected_spend",
+    "p_alive",
+    "next_order_days",
+    "worth",
+)
 PREDICTED = (
     "churn_probability",
     "expected_spend",
@@ -152,9 +159,17 @@ class Raw:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Forecast:
-    """From rows of :class:`Raw`: what the purchase model expects of each customer beside them."""
+    """From rows of :class:`Raw`: what the purchase model expects of each customer beside them.
+
+    Attributes
+    ----------
+    fitted : FittedPurchases or None
+    terms : mapping
+        Of the lifetime value, see :func:`churnkit.scoring.predictions.value_terms`.
+    """
 
     fitted: FittedPurchases | None
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, tables: Tables) -> Tables:
         """Return rows of :func:`forecast_schema`."""
@@ -163,7 +178,7 @@ class Forecast:
         for table in tables:
             columns = {name: table.column(name) for name in table.column_names}
             if self.fitted is not None:
-                forecast = self.fitted.forecast(base_numbers(table))
+                forecast = self.fitted.forecast(base_numbers(table), **self.terms)
                 for name in FORECAST:
                     values = getattr(forecast, name)
                     columns[f"forecast_{name}"] = pa.array(values, from_pandas=True)

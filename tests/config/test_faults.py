@@ -16,7 +16,11 @@ from churnkit.config.not_built import NOT_BUILT_YET
             "snapshots.horizon_day",
             "snapshots.horizon_day: unknown key. Did you mean 'horizon_days'?",
         ),
-        ("horizon_days", "horizon_days: unknown key. Did you mean 'snapshots.horizon_days'?"),
+        (
+            "horizon_days",
+            "horizon_days: unknown key."
+            " Did you mean 'snapshots.horizon_days' or 'lifetime_value.horizon_days'?",
+        ),
         ("label.zzz", "label.zzz: unknown key. Known: kind."),
         (
             "scoring.risk_bands.hihg",

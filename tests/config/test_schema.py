@@ -65,6 +65,7 @@ DEFAULTS = {
         "interval": 0.8,
         "gross_margin": 1.0,
         "yearly_discount_rate": 0.0,
+        "horizon_days": None,
         "level": "auto",
     },
     "tracking": {"uri": None, "experiment": "shop", "registered_model": "shop"},

@@ -120,6 +120,7 @@ def test_results_are_plain_json_and_a_frame(tested):
         "customers",
         "train_rows",
         "models",
+        "calibration",
     }
     assert len(tested.to_pandas()) == 2 * (1 + len(BASELINES.names()))
 

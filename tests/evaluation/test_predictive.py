@@ -32,6 +32,7 @@ SPEND_NAMES = [
     "spend.mae",
     "spend.top_decile_capture",
     "spend.interval_coverage",
+    "spend.interval_stated_coverage",
 ]
 ROWS = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 4), st.integers(-20, 99), st.integers(0, 4)),
@@ -70,9 +71,10 @@ def test_spend_metrics_are_the_functions_of_their_names(sample):
     arrays = sample["future_spend"], sample["expected_spend"]
     ends = {"low": arrays[1] * 0.5, "high": arrays[1] * 1.5}
 
-    metrics = spend_metrics(*arrays, **ends)
+    metrics = spend_metrics(*arrays, **ends, stated=[0.8, 0.9] * 150)
 
     assert list(metrics) == SPEND_NAMES
+    assert metrics.pop("spend.interval_stated_coverage") == pytest.approx(0.85)
     assert metrics.pop("spend.interval_coverage") == predictive.interval_coverage(arrays[0], **ends)
     for name, value in metrics.items():
         assert value == getattr(predictive, name.removeprefix("spend."))(*arrays), name
@@ -82,7 +84,10 @@ def test_coverage_without_intervals_is_none(sample):
     """A model without intervals has all the other metrics."""
     metrics = spend_metrics(sample["future_spend"], sample["expected_spend"])
 
-    assert [name for name, value in metrics.items() if value is None] == ["spend.interval_coverage"]
+    assert [name for name, value in metrics.items() if value is None] == [
+        "spend.interval_coverage",
+        "spend.interval_stated_coverage",
+    ]
 
 
 def test_undefined_metrics_become_null_in_json():
@@ -101,6 +106,7 @@ def test_undefined_metrics_become_null_in_json():
         "spend.total_bias",
         "spend.top_decile_capture",
         "spend.interval_coverage",
+        "spend.interval_stated_coverage",
     }
     assert read_back["spend.mae"] == 2.0
 

@@ -114,8 +114,50 @@ def test_another_format_is_refused(bundle, tmp_path):
     document = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     (folder / "bundle.json").write_text(json.dumps({**document, "format": 1}), encoding="utf-8")
 
-    with pytest.raises(ModelGuardError, match="bundle format must be 2; got 1"):
+    with pytest.raises(ModelGuardError, match="bundle format must be 3; got 1"):
         load_bundle(folder)
+
+
+def keys_of(document, *, below=()):
+    """Return the path of every key that has to be there; what is in free mappings does not."""
+    free = {"features", "data", "snapshot", "population", "value", "typical", "distribution"}
+    free |= {"metrics", "notes", "provenance", "churn_params", "spend_params"}
+    for key, value in document.items():
+        yield (*below, key)
+        if isinstance(value, dict) and key not in free:
+            yield from keys_of(value, below=(*below, key))
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield from keys_of(value[0], below=(*below, key, 0))
+
+
+def test_any_missing_key_is_refused_in_a_sentence(bundle, tmp_path):
+    """A bundle that lacks a key, at any depth, asks to train again and names it."""
+    folder = save_bundle(bundle, tmp_path / "b")
+    whole = (folder / "bundle.json").read_text(encoding="utf-8")
+    paths = list(keys_of(json.loads(whole)))
+    assert len(paths) > 40
+
+    for path in paths:
+        document = json.loads(whole)
+        inner = document
+        for step in path[:-1]:
+            inner = inner[step]
+        del inner[path[-1]]
+        (folder / "bundle.json").write_text(json.dumps(document), encoding="utf-8")
+
+        with pytest.raises(ModelGuardError, match=r"Train again") as refused:
+            load_bundle(folder)
+
+        assert path[-1] in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null"])
+def test_json_of_another_shape_is_refused(tmp_path, text):
+    """A document that is no mapping is not a bundle of this format."""
+    (tmp_path / "bundle.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ModelGuardError, match="bundle format must be 3; got None"):
+        load_bundle(tmp_path)
 
 
 def test_broken_json_is_refused(tmp_path):

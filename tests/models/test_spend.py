@@ -30,6 +30,7 @@ def forecast(order_probability, expected_spend):
         expected_spend=spend,
         p_alive=p,
         next_order_days=unknown,
+        worth=np.ones(len(p)),
         cutoff=date(2024, 1, 1),
     )
 

@@ -99,6 +99,16 @@ def test_the_interval_covers_what_it_says(shop, fitted):
     assert inside.mean() > 0.77
 
 
+def test_intervals_say_how_much_they_hold(shop, fitted):
+    """Where no order is likelier than the nominal coverage, that is what is said and what comes true."""
+    predicted = predict_snapshot(fitted.models, shop.test)
+
+    spend, stated = shop.test.future_spend, predicted.stated_coverage
+    inside = (predicted.expected_spend_low <= spend) & (spend <= predicted.expected_spend_high)
+    np.testing.assert_array_equal(stated, np.maximum(predicted.churn_probability, 0.8))
+    assert inside.mean() == pytest.approx(stated.mean(), abs=0.03)
+
+
 def test_without_a_purchase_model_the_learners_stand_alone(shop, fitted):
     """No forecast: no blend and no level, and probabilities are still probabilities."""
     predicted = fitted.models.predict(shop.test.features, forecast=None)

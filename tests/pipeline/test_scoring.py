@@ -243,6 +243,47 @@ class TestNumbers:
         total = theirs["purchase_model_expected_spend"].sum()
         assert inside["expected_spend"].sum() == pytest.approx(total, rel=0.02)
 
+    def test_predictions_of_a_customer_agree(self, scored):
+        """P(order), orders, spend, lifetime value and value at risk are one view of the future."""
+        inside = scored[scored["status"] == "scored"]
+        ordering = 1.0 - inside["churn_probability"]
+
+        value = inside["expected_spend"] / ordering
+        margin = inside["expected_ltv"] / inside["expected_spend"]
+
+        assert (inside["expected_orders"] >= ordering - 1e-12).all()
+        assert margin.max() == pytest.approx(margin.min(), rel=1e-12)
+        np.testing.assert_allclose(
+            inside["value_at_risk"], inside["churn_probability"] * value * margin, rtol=1e-9
+        )
+
+    def test_lifetime_value_over_another_length(self, shop, score, scored):
+        """A year ahead is worth more to everybody; nothing else of a row changes, and it is said."""
+        longer = score(value_days=365)
+
+        table = longer.to_pandas().set_index("customer_id").loc[scored.index]
+        inside = scored["status"] == "scored"
+        assert (table.loc[inside, "expected_ltv"] > scored.loc[inside, "expected_ltv"]).all()
+        same = ["churn_probability", "expected_spend", "expected_orders", "value_at_risk"]
+        pd.testing.assert_frame_equal(table[same], scored[same])
+        assert longer.manifest["lifetime_value"]["horizon_days"] == 365
+        total = longer.manifest["totals"]["expected_ltv"]
+        assert total == pytest.approx(table["expected_ltv"].sum())
+
+    def test_lifetime_value_over_the_trained_horizon_is_the_default(self, score, scored):
+        """Asking for the horizon of the labels changes no value."""
+        asked = score(value_days=60).to_pandas().set_index("customer_id").loc[scored.index]
+
+        pd.testing.assert_series_equal(asked["expected_ltv"], scored["expected_ltv"])
+
+    def test_the_manifest_says_how_sure_the_total_is(self, result):
+        """The band holds the total that the table adds up to."""
+        band, totals = result.manifest["expected_spend_total"], result.manifest["totals"]
+
+        assert band["expected"] == pytest.approx(totals["expected_spend"])
+        assert band["low"] < band["expected"] < band["high"]
+        assert band["coverage"] == 0.8
+
     def test_next_order_is_after_as_of(self, shop, scored):
         """A next order cannot be in the known past."""
         expected = scored["expected_next_order_at"].dropna()

@@ -113,6 +113,7 @@ def test_backtest_trains_as_of_each_cutoff_and_registers_nothing(shop, workplace
         "customers",
         "train_rows",
         "models",
+        "calibration",
     ]
     assert set(tested.to_pandas()["model"]) == {"model", *BASELINES}
     assert Tracker(None, folder=workplace / "models").champion("shop") is None
