@@ -219,15 +219,16 @@ def scores(console: Console, result: ScoreResult) -> None:
     _add(table, "all", f"{manifest['rows']:,}", style="bold")
     console.print(table)
     totals, band = manifest["totals"], manifest["expected_spend_total"]
-    sure = ""
-    if band is not None:
-        share = f"{100 * band['coverage']:.0f} %"
-        sure = f" ({share} sure: {band['low']:,.0f} to {band['high']:,.0f})"
     console.say(
         f"Expected in the next {manifest['horizon_days']} days:"
-        f" {totals['expected_orders']:,.0f} orders, {totals['expected_spend']:,.0f} spend{sure};"
+        f" {totals['expected_orders']:,.0f} orders, {totals['expected_spend']:,.0f} spend;"
         f" {totals['value_at_risk']:,.0f} value at risk."
     )
+    if band is not None:
+        console.say(
+            f"Total spend, {100 * band['coverage']:.0f} % sure:"
+            f" {band['low']:,.0f} to {band['high']:,.0f}."
+        )
     days = manifest["lifetime_value"]["horizon_days"]
     if days != manifest["horizon_days"]:
         console.say(f"Expected lifetime value over {days} days: {totals['expected_ltv']:,.0f}.")

@@ -31,6 +31,7 @@ from churnkit.config.values import (
     TableFile,
     Text,
     Whole,
+    WholeOrNone,
     freeze,
     thaw,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Retention",
     "RiskBands",
     "Scoring",
+    "Search",
     "Snapshots",
     "Tracking",
 ]
@@ -179,6 +181,19 @@ class LifetimeValue(Section):
     )
 
 
+class Search(Section):
+    """The search for parameters of the models; needs the extra ``search``."""
+
+    trials: WholeOrNone = Field(
+        default=0,
+        description="sets of parameters to try for each model, on folds of the training snapshots"
+        " that go forward in time; 0 searches nothing and keeps the defaults",
+    )
+    folds: Whole = Field(
+        default=3, description="newest training snapshots that every trial is judged on"
+    )
+
+
 class Tracking(Section):
     """Where runs and models are recorded."""
 
@@ -271,6 +286,9 @@ class Config(Section):
     churn: Churn = Field(default_factory=Churn, description="the model of churn")
     lifetime_value: LifetimeValue = Field(
         default_factory=LifetimeValue, description="the model of spend and lifetime value"
+    )
+    search: Search = Field(
+        default_factory=Search, description="the search for parameters of the models"
     )
     tracking: Tracking = Field(
         default_factory=Tracking, description="where runs and models are recorded"

@@ -86,6 +86,10 @@ lifetime_value:
   horizon_days: null     # lifetime value over so many days; null: over the labels' horizon
   level: auto            # the purchase model, corrected by what it missed, sets the total
 
+search:
+  trials: 0              # parameters to try for each model; needs pip install 'churnkit-ml[search]'
+  folds: 3               # judged on the newest training snapshots, forward in time
+
 tracking:                # MLflow
   uri: null              # null: MLFLOW_TRACKING_URI if set, else the store in models/
   experiment: null       # null: the name above

@@ -50,6 +50,7 @@ __all__ = [
     "Text",
     "TimeZone",
     "Whole",
+    "WholeOrNone",
     "freeze",
     "thaw",
 ]
@@ -237,6 +238,7 @@ PageFile = Annotated[str, Field(pattern=r"^.*\.html$"), Says("a path ending in .
 
 Days = Annotated[int, Field(ge=1, le=LONGEST_DAYS), Says("a whole number from 1 to 36500")]
 DaysOrNone = Annotated[int, Field(ge=0, le=LONGEST_DAYS), Says("a whole number from 0 to 36500")]
+WholeOrNone = Annotated[int, Field(ge=0), Says("a whole number >= 0")]
 Whole = Annotated[int, Field(ge=1), Says("a whole number >= 1")]
 Reasons = Annotated[int, Field(ge=0, le=50), Says("a whole number from 0 to 50")]
 Seed = Annotated[int, Field(ge=0, lt=2**31), Says("a whole number from 0 to 2147483647")]

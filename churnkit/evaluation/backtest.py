@@ -21,6 +21,7 @@ from churnkit.features.learned import category_names
 from churnkit.models.base import label_snapshot
 from churnkit.models.baselines import BASELINES
 from churnkit.models.purchase import forecast_purchases
+from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 
 if TYPE_CHECKING:
@@ -311,6 +312,7 @@ def backtest(
         train = [load(s) for s in plan.train]
         test = load(plan.test[-1])
         load.progress(f"training for the test at {test.snapshot.cutoff}")
-        models, _ = fit_models(train, settings=settings, judge=spend_metrics)
+        found, _ = search_parameters(train, settings=settings, progress=load.progress)
+        models, _ = fit_models(train, settings=found, judge=spend_metrics)
         results.append(evaluate_snapshot(models, train, test))
     return Backtest(name=name, snapshots=tuple(results))

@@ -119,6 +119,30 @@ class LightGBM:
     seed: int = 7
     threads: int = 0
 
+    @staticmethod
+    def search_space(rows: int) -> dict[str, tuple[float, float, bool]]:
+        """Return what a search may try on so many rows: lowest, highest, and whether in logs.
+
+        Whole numbers stay whole. Fewer rows allow smaller trees only.
+
+        Examples
+        --------
+        >>> [LightGBM.search_space(rows)["num_leaves"] for rows in (1_000, 1_000_000)]
+        [(4, 15, True), (4, 127, True)]
+        """
+        return {
+            "learning_rate": (0.02, 0.3, True),
+            "num_leaves": (4, int(np.clip(rows // 2_000, 15, 127)), True),
+            "min_data_in_leaf": (
+                int(np.clip(rows // 100, 10, 50)),
+                int(np.clip(rows // 5, 20, 1_000)),
+                True,
+            ),
+            "feature_fraction": (0.2, 1.0, False),
+            "bagging_fraction": (0.3, 1.0, False),
+            "lambda_l2": (0.1, 100.0, True),
+        }
+
     def fit(
         self,
         features: FeatureMatrix,

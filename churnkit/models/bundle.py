@@ -188,7 +188,7 @@ def load_bundle(folder: Path | str) -> Bundle:
         plain = {name: document[name] for name in PLAIN}
         return Bundle(models=models, feature_names=tuple(document["feature_names"]), **plain)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+        what = f"key {error} is missing" if type(error) is KeyError else str(error)
         msg = (
             f"{path}: the model bundle is not what this version of churnkit writes ({what})."
             " Train again."

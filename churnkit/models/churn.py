@@ -33,6 +33,7 @@ __all__ = [
     "ChurnFit",
     "ChurnModel",
     "churn_level_shift",
+    "churn_validation_loss",
     "fit_churn",
     "split_for_validation",
 ]
@@ -167,6 +168,17 @@ def fit_churn(
 def _fit(snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> FittedLearner:
     churned = np.concatenate([s.churned for s in snapshots]).astype(np.float64)
     return learner.fit(stack(snapshots), churned, objective="binary", rounds=ROUNDS)
+
+
+def churn_validation_loss(
+    earlier: Sequence[LabelledSnapshot], newest: LabelledSnapshot, *, learner: Learner
+) -> float:
+    """Return the log loss of a learner of earlier snapshots at a later one, at its own level.
+
+    The level is set by other means, so that it is not judged.
+    """
+    raw = _fit(earlier, learner=learner).predict_raw(newest.features)
+    return log_loss_of(_at_own_level(raw, newest.churned), newest.churned)
 
 
 def _choose_weight(

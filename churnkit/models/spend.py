@@ -30,6 +30,7 @@ __all__ = [
     "factor_to",
     "fit_spend",
     "spend_factor",
+    "spend_validation_loss",
 ]
 
 # Name in a configuration → objectives of its learners, and whether they see buyers only.
@@ -230,6 +231,29 @@ def fit_spend(
         notes |= {f"validation.{k}": v for k, v in judge(spend, p * value).items()}
     notes |= {"weight": model.weight, "typical_share": model.typical_share}
     return SpendFit(model=model, notes=notes, validation_value=value)
+
+
+def spend_validation_loss(
+    earlier: Sequence[LabelledSnapshot],
+    newest: LabelledSnapshot,
+    *,
+    learner: Learner,
+    objective: str,
+) -> float:
+    """Return the Tweedie deviance of learners of earlier snapshots at a later one, at its own total.
+
+    A hurdle's learners are judged on those who bought. Infinite where nobody did.
+    """
+    from sklearn.metrics import mean_tweedie_deviance
+
+    model = _fit_one(ALIASES.get(objective, objective), earlier, learner=learner)
+    spend = np.maximum(newest.future_spend, 0.0)
+    judged = spend > 0.0 if model.is_hurdle else np.ones(len(spend), dtype=bool)
+    if not spend[judged].any():
+        return np.inf
+    value = model.value(newest.features[judged])[:, 0]
+    value = value * spend_factor(value, total=float(spend[judged].sum()))
+    return float(mean_tweedie_deviance(spend[judged], value, power=1.5))
 
 
 def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> SpendModel:

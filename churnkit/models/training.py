@@ -57,6 +57,8 @@ class ModelSettings:
         Purchase model that sets the level: ``bg_nbd``, ``mbg_nbd``.
     seed, threads : int
         Seed of everything random; 0 threads means all cores.
+    search_trials, search_folds : int
+        See :func:`churnkit.models.search.search_parameters`.
     """
 
     churn_model: str = "lightgbm"
@@ -71,6 +73,8 @@ class ModelSettings:
     purchase_kind: str = "bg_nbd"
     seed: int = 7
     threads: int = 0
+    search_trials: int = 0
+    search_folds: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)

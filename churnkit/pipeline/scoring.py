@@ -234,6 +234,7 @@ def _manifest(
             "provenance": dict(bundle.provenance),
             "cautions": list(bundle.notes.get("cautions", ())),
             "contact": bundle.notes.get("contact"),
+            "search": list(bundle.notes.get("search", ())),
         },
         "formula_ltv": {
             "lifespan": request.lifespan,

@@ -196,6 +196,8 @@ class Session:
             purchase_kind=str(self.config.features.get("purchase_model", {}).get("kind", "bg_nbd")),
             seed=self.config.seed,
             threads=self.config.engine.threads or 0,
+            search_trials=self.config.search.trials,
+            search_folds=self.config.search.folds,
         )
 
 

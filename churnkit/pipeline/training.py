@@ -22,12 +22,14 @@ from churnkit.evaluation.profit import best_share_to_contact
 from churnkit.features.named import make_builders
 from churnkit.labels import horizon_advice
 from churnkit.models.bundle import Bundle, save_bundle
+from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
 from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
+from churnkit.pipeline.searching import log_searches
 from churnkit.pipeline.session import Session, as_config, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.tracking import Tracker, decide_champion
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from churnkit.evaluation.backtest import SnapshotLoader
     from churnkit.labels import HorizonAdvice
     from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.search import Search
     from churnkit.models.training import Models
 
 __all__ = ["backtest", "train", "train_in", "validate", "validation_of"]
@@ -174,7 +177,10 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     load = session.loader(make_builders(features))
     snapshots = [load(s) for s in plan.train]
     session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
-    models, notes = fit_models(snapshots, settings=session.settings(), judge=spend_metrics)
+    settings, searches = search_parameters(
+        snapshots, settings=session.settings(), progress=session.progress
+    )
+    models, notes = fit_models(snapshots, settings=settings, judge=spend_metrics)
     session.progress("testing beside the baselines")
     tests = [load(s) for s in plan.test]
     results = [evaluate_snapshot(models, snapshots, test) for test in tests]
@@ -191,6 +197,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
         "cautions": cautions,
         "contact": _best_contact(models, tests[-1]) if tests else None,
         LEVELS: level_over_time(models, train=snapshots, tests=tests),
+        "search": [search.summary() for search in searches],
         "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped},
     }
     session.progress("saving and registering the model")
@@ -203,6 +210,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
         tests=tests,
         train=snapshots,
         load=load,
+        searches=searches,
     )
 
 
@@ -232,6 +240,7 @@ def _register(
     tests: Sequence[LabelledSnapshot],
     train: Sequence[LabelledSnapshot],
     load: SnapshotLoader,
+    searches: Sequence[Search],
 ) -> TrainResult:
     config = session.config
     tracker = Tracker(config.tracking.uri, folder=MODELS_FOLDER)
@@ -256,6 +265,7 @@ def _register(
             for name, metrics in snapshot.models.items():
                 prefix = "" if name == "model" else f"{name}."
                 run.log_metrics({f"{prefix}{k}": v for k, v in metrics.items()}, step=step)
+        log_searches(run, searches)
         folder = MODELS_FOLDER / model_name / bundle.version
         save_bundle(bundle, folder)
         write_card(session, bundle, folder, tests=tests, run=run)

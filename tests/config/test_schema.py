@@ -68,6 +68,7 @@ DEFAULTS = {
         "horizon_days": None,
         "level": "auto",
     },
+    "search": {"trials": 0, "folds": 3},
     "tracking": {"uri": None, "experiment": "shop", "registered_model": "shop"},
     "scoring": {
         "as_of": None,

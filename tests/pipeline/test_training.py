@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 
+import mlflow
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
@@ -83,6 +84,31 @@ def test_better_worse_and_promoted(shop, workplace):
     tracker = Tracker(None, folder=workplace / "models")
     assert tracker.champion("shop_churn").version == "3"
     assert json.loads((last.bundle_folder / "bundle.json").read_text())["version"] == "3"
+
+
+def test_a_search_is_logged_kept_and_told(shop, workplace, score):
+    """Trials are nested runs; what was found is in the bundle and in the manifest of its scores."""
+    config = deepcopy(shop.config)
+    config["search"] = {"trials": 3, "folds": 1}
+
+    trained = churnkit.train(config)
+    manifest = score(model=trained.bundle_folder).manifest
+
+    client = mlflow.MlflowClient(tracking_uri=Tracker(None, folder=workplace / "models").uri)
+    runs = client.search_runs([client.get_experiment_by_name("shop").experiment_id])
+    nested = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == trained.run_id]
+    assert sorted(r.info.run_name for r in nested) == [
+        f"{target} trial {k}" for target in ("churn", "lifetime_value") for k in range(3)
+    ]
+    assert all("search.loss.2023-09-22" in r.data.metrics for r in nested)
+    found = {s["target"]: s["found"] for s in manifest["model"]["search"]}
+    settings = load_bundle(trained.bundle_folder).models.settings
+    for section, params in (
+        ("churn", settings.churn_params),
+        ("lifetime_value", settings.spend_params),
+    ):
+        assert params == config[section]["params"] | found[section]
+    assert [s["trials"] for s in trained.notes["search"]] == [3, 3]
 
 
 def test_model_of_another_horizon_is_not_compared(shop, workplace):

@@ -107,3 +107,15 @@ def test_file_to_log_must_be_there(tracker):
         tracker.start_run("files", run_name="f") as run,
     ):
         run.log_file("/no/such/report.html")
+
+
+def test_a_nested_run_is_finished_and_knows_its_parent(tracker, client):
+    """What a search tried is a run of its own, in the same experiment, below the one that searched."""
+    with tracker.start_run("spring", run_name="first") as run:
+        made = run.log_nested("churn trial 3", params={"num_leaves": 7}, metrics={"loss": 0.9})
+
+    found = client.get_run(made)
+    assert found.data.tags["mlflow.parentRunId"] == run.run_id
+    assert found.info.experiment_id == run.experiment_id
+    assert (found.info.run_name, found.info.status) == ("churn trial 3", "FINISHED")
+    assert (found.data.params, found.data.metrics) == ({"num_leaves": "7"}, {"loss": 0.9})
