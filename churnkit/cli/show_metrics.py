@@ -89,7 +89,7 @@ def metrics(console: Console, result: MetricsResult) -> None:
         reasons.setdefault(gone.reason, []).append(gone.metric)
     for reason, names in reasons.items():
         console.say(f"Absent, as {reason}: {', '.join(names)}.")
-    places(console, result.output, result.rejected_rows)
+    places(console, result.output, result.rejected_rows, tables=result.tables)
 
 
 def recent_metrics(console: Console, result: MetricsResult) -> None:
@@ -111,7 +111,10 @@ def _columns(console: Console, *, width: int = VALUE_WIDTH) -> int:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(
-        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1)
+        title=Text(title, style="bold") if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
     )
     table.add_column("metric", max_width=NAME_WIDTH - 2)
     for column in columns:
@@ -221,7 +224,9 @@ def _movements(console: Console, result: MetricsResult) -> None:
     labels = [_label(each.period, every=result.every) for each in shown]
     if len(moved) == 1:
         labels = ["value"]
-    table = _table("Monthly recurring revenue", *labels)
+    # A title is as wide as its table, which may be narrower.
+    console.print(Text("Monthly recurring revenue", style="bold"))
+    table = _table("", *labels)
     for name in MOVEMENTS:
         sign = -1.0 if name in {"contraction", "churn"} else 1.0
         table.add_row(name, *(f"{sign * getattr(each, name) + 0.0:,.0f}" for each in shown))

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from churnkit.cli.console import Console
+    from churnkit.data.contracts import TableReport
     from churnkit.pipeline.views import ViewResult
 
 __all__ = ["places", "view"]
 
-MOST_ROWS, MOST_COHORTS = 20, 36
+MOST_ROWS, MOST_COHORTS, MOST_EXAMPLES = 20, 36, 3
 COHORT_WIDTH, AGE_WIDTH = 19, 6
 AGES = (7, 14, 30, 60, 90, 180, 365, 730, 1095)
 
@@ -94,11 +95,25 @@ def view(console: Console, result: ViewResult) -> None:
         _rows(console, title, result.to_arrow().to_pylist(), SHOWN[result.view])
     for sentence in result.says:
         console.say(sentence)
-    places(console, result.output, result.rejected_rows)
+    places(console, result.output, result.rejected_rows, tables=result.tables)
 
 
-def places(console: Console, output: object, rejected: Mapping[str, Any]) -> None:
-    """Say where a result and the rows set aside were written."""
+def places(
+    console: Console,
+    output: object,
+    rejected: Mapping[str, Any],
+    *,
+    tables: Sequence[TableReport] = (),
+) -> None:
+    """Say which rows were set aside and why, and where they and a result were written."""
+    for table in tables:
+        for check in (c for c in table.checks if c.rows and c.set_aside):
+            shown = ", ".join(check.examples[:MOST_EXAMPLES])
+            such = f", such as {shown}" if shown else ""
+            console.say(
+                f"{table.table}: {check.rows:,} of {table.rows_read:,} rows set aside,"
+                f" {check.sentence}{such}."
+            )
     if output is not None:
         console.place("Metrics: ", output)
     for name, written in rejected.items():
@@ -210,7 +225,7 @@ def _migration(console: Console, title: str, result: ViewResult) -> None:
     counts = result.data.to_pandas()
     numbers = [str(n) for n in range(1, len(states) + 1)]
     title += ": of each row's customers, in %"
-    table = _table("earlier", "customers", *numbers, left=("earlier",))
+    table = _table("earlier", "n", *numbers, left=("earlier",))
     for number, state in enumerate(states, start=1):
         row = counts.loc[state]
         total = int(row.sum())

@@ -12,7 +12,7 @@ from churnkit.config.values import Section, SourceText, Text, TimeZone
 
 __all__ = ["Data", "OrderColumns", "Table", "TableColumns"]
 
-ENOUGH_FOR_METRICS = ("events", "subscriptions", "surveys", "rewards")
+ENOUGH_FOR_METRICS = ("events", "subscriptions", "support_tickets", "surveys", "rewards")
 """Tables that have metrics of their own; the others only add to these or to the orders."""
 
 Column = Annotated[str, Field(min_length=1), Says("the name of a column, as text")]

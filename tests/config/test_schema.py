@@ -333,7 +333,9 @@ def test_the_order_of_features_is_part_of_the_hash(minimal):
     assert one.hash != other.hash
 
 
-@pytest.mark.parametrize("table", ["events", "subscriptions", "surveys", "rewards"])
+@pytest.mark.parametrize(
+    "table", ["events", "subscriptions", "support_tickets", "surveys", "rewards"]
+)
 def test_orders_may_be_missing_beside_a_table_with_metrics(table):
     """A configuration for metrics alone needs no orders."""
     config = Config.from_mapping({"name": "shop", "data": {table: {"source": "x.csv"}}})

@@ -27,6 +27,9 @@ SELECT customer_id, order_id, min(day) AS day FROM (
     SELECT customer_id, order_id, day FROM lines
     GROUP BY customer_id, order_id, day HAVING sum(amount) > 0
 ) GROUP BY customer_id, order_id;
+CREATE TABLE moments AS
+SELECT customer_id, day, min(ts) AS ts FROM lines JOIN placed USING (customer_id, order_id, day)
+GROUP BY customer_id, day;
 CREATE TABLE periods (p DATE, q DATE);
 """
 
@@ -65,6 +68,11 @@ SELECT p,
     (SELECT sum(orders) FROM bought b WHERE b.p = periods.p) AS orders,
     (SELECT sum(revenue) FROM paid b WHERE b.p = periods.p) AS revenue,
     (SELECT sum(revenue) FROM ranked r WHERE r.p = periods.p AND place <= ceil(0.2 * n)) AS top,
+    (SELECT count(*) / count(DISTINCT customer_id) FROM placed
+        WHERE day < q AND day >= q - INTERVAL 365 DAY) AS yearly,
+    (SELECT avg(life) FROM (
+        SELECT date_diff('microsecond', min(ts), max(ts)) / 86400e6 / 365.25 AS life
+        FROM moments WHERE ts < q GROUP BY customer_id)) AS lifespan,
     (SELECT avg(revenue) FILTER (place <= ceil(0.1 * n)) / avg(revenue) FILTER (place > ceil(0.1 * n))
         FROM ranked r WHERE r.p = periods.p) AS decile
 FROM periods ORDER BY p
@@ -135,7 +143,12 @@ def test_quarters_are_those_of_plain_sql(sql, loaded):
         "average_order_value": expected["revenue"] / expected["orders"],
         "pareto_share": 100 * expected["top"] / expected["revenue"],
         "top_decile_spend_ratio": expected["decile"],
+        "customer_lifetime_value": expected["revenue"]
+        / expected["orders"]
+        * expected["yearly"]
+        * expected["lifespan"],
     }
+    assert {row.metric.metric for row in report.rows} == set(oracle)
     assert len(expected) == 8
     for name, values in oracle.items():
         assert report.values(name) == pytest.approx(values.tolist(), rel=1e-9), name
