@@ -28,7 +28,11 @@ SELECT customer_id, order_id, min(day) AS day FROM (
     GROUP BY customer_id, order_id, day HAVING sum(amount) > 0
 ) GROUP BY customer_id, order_id;
 CREATE TABLE moments AS
-SELECT customer_id, day, min(ts) AS ts FROM lines JOIN placed USING (customer_id, order_id, day)
+-- On the shop's clock a life from winter to summer would be an hour too long.
+SELECT customer_id, day, min(ts - INTERVAL 1 HOUR * CAST(
+    ts BETWEEN '2010-03-28 01:00' AND '2010-10-31 02:00'
+    OR ts BETWEEN '2011-03-27 01:00' AND '2011-10-30 02:00' AS INTEGER)) AS ts
+FROM lines JOIN placed USING (customer_id, order_id, day)
 GROUP BY customer_id, day;
 CREATE TABLE periods (p DATE, q DATE);
 """
