@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,14 +39,30 @@ def write_card(
     run: Run,
 ) -> None:
     """Write ``MODEL_CARD.md`` into the folder of a bundle and into the tracked run."""
+    outcomes = [outcome_of(bundle.models, test) for test in tests]
+    if outcomes:
+        outcomes[-1] = replace(outcomes[-1], attributes=_attributes(session, tests[-1]))
     text = model_card(
         bundle,
         label=session.config.label.kind,
-        tests=[outcome_of(bundle.models, test) for test in tests],
+        tests=outcomes,
         tables=session.read.reports,
+        high=session.config.scoring.risk_bands.high,
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     run.log_document(CARD_FILE, text)
+
+
+def _attributes(session: Session, test: LabelledSnapshot) -> dict[str, list[str | None]]:
+    """Return the attributes of a test's customers, by name; empty without a table of customers."""
+    if "customers" not in session.others:
+        return {}
+    table = session.others["customers"]
+    names = sorted(table.columns - {"customer_id", "since"})
+    rows = session.engine.collect(table.rows.select("customer_id", *names)).to_pydict()
+    place = {customer: row for row, customer in enumerate(rows["customer_id"])}
+    at = [place.get(customer) for customer in test.customer_ids[test.eligible]]
+    return {name: [None if i is None else rows[name][i] for i in at] for name in names}
 
 
 def outcome_of(models: Models, test: LabelledSnapshot) -> TestOutcome:

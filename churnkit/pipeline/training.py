@@ -167,7 +167,10 @@ def train(
     ModelGuardError
         If the model has no skill and ``require_skill`` asks for it.
     """
-    with open_session(as_config(config), tables=tables, progress=progress) as session:
+    # What is known of customers beside their history: the card says how the model treats groups.
+    with open_session(
+        as_config(config), tables=tables, also=("customers",), progress=progress
+    ) as session:
         return train_in(session, session.plan(), require_skill=require_skill)
 
 

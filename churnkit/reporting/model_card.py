@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.evaluation.predictive import ece, ece_interval, reliability_table
+from churnkit.reporting.fairness import group_rows, groups_of
 from churnkit.reporting.history import plain_name
 from churnkit.reporting.level import level_rows
-from churnkit.reporting.numbers import SPACE, count, percent
+from churnkit.reporting.numbers import SPACE, count, decimal, percent
 from churnkit.reporting.quality import metric_table
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def model_card(
     label: str,
     tests: Sequence[TestOutcome],
     tables: Sequence[TableReport],
+    high: float = 0.66,
 ) -> str:
     """Return the card of a model as Markdown.
 
@@ -47,11 +49,14 @@ def model_card(
         What the model said at the test cutoffs and what then happened.
     tables : sequence of TableReport
         What was read to train it.
+    high : float, default 0.66
+        Probability from which a customer is flagged as high risk.
 
     Returns
     -------
     str
-        Markdown with a section each on use, data, label, metrics, calibration, level and limits.
+        Markdown with a section each on use, data, label, metrics, calibration, level, fairness
+        and limits.
 
     References
     ----------
@@ -68,6 +73,7 @@ def model_card(
         *_metrics(bundle),
         *_calibration(tests),
         *_level(tests),
+        *_fairness(tests, high=high),
         *_limits(bundle),
     ]
     return "\n\n".join(parts).replace(SPACE, " ") + "\n"
@@ -210,11 +216,45 @@ def _limits(bundle: Bundle) -> list[str]:
         "- Its reasons say what goes with leaving, not what causes it.\n"
         "- Customers outside the population are not scored.\n"
         "- It ages: train again when the drift of the scores (PSI) passes 0.25 or a level above"
-        " passes 10 %.\n"
-        "- Fairness between groups of people was not measured"
-        + (
-            ", though the model reads attributes of customers."
-            if "attributes" in bundle.features
-            else ": training read no attributes of customers."
-        ),
+        " passes 10 %.",
+    ]
+
+
+def _fairness(tests: Sequence[TestOutcome], *, high: float) -> list[str]:
+    """Return how the newest test treats the groups of each attribute that makes groups."""
+    title = "## Fairness between groups"
+    attributes = tests[-1].attributes if tests else {}
+    if not attributes:
+        return [title, "Not measured: training read no attributes of customers (`data.customers`)."]
+    newest = tests[-1]
+    parts, without = [], []
+    for name, values in attributes.items():
+        groups = groups_of(values)
+        if groups is None:
+            without.append(_plain(name))
+            continue
+        rows = [
+            (
+                row.group,
+                count(row.customers),
+                percent(row.left, 1),
+                percent(row.said, 1),
+                decimal(row.auc, 3),
+                percent(row.found),
+                percent(row.false_alarms),
+            )
+            for row in group_rows(newest, groups, high=high)
+        ]
+        columns = ("group", "customers", "left", "said", "AUC", "found", "false alarms")
+        parts += [f"### {_plain(plain_name(name))}", _table(columns, rows)]
+    if without:
+        parts.append(f"Without groups (one value, or nearly all differ): {', '.join(without)}.")
+    return [
+        title,
+        f"By every attribute of `data.customers`, at {newest.cutoff}. *Found*: flagged as high risk"
+        f" (from {percent(high)} on) among those who left; *false alarms*: flagged among those who"
+        " stayed. Rates over fewer than fifty customers are not given. Where *said* differs from"
+        " *left* by more in one group than in another, that group is judged by a wrong level; small"
+        " groups differ by chance.",
+        *parts,
     ]

@@ -56,7 +56,8 @@ PERCENTAGES = frozenset(
 class TestOutcome:
     """What the model said at a test cutoff and what then happened, arrays of shape (n,).
 
-    ``rankings`` are numbers by which others would have ranked the customers, the riskiest highest.
+    ``rankings`` are numbers by which others would have ranked the customers, the riskiest highest;
+    ``attributes`` what else is known of each customer, by attribute.
     """
 
     __test__ = False
@@ -67,6 +68,7 @@ class TestOutcome:
     future_spend: Floats
     expected_spend: Floats
     rankings: Mapping[str, Floats] = field(default_factory=dict)
+    attributes: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
 
 def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pandas as pd
 import pytest
 
 import churnkit
@@ -107,7 +108,7 @@ def test_training_writes_the_model_card(shop):
     assert "at most 180 days before it" in card
     assert "| metric |  | Model | " in card
     assert "BG/NBD" in card
-    assert "Fairness between groups of people was not measured" in card
+    assert "Not measured: training read no attributes of customers" in card
 
 
 def test_level_is_told_for_every_cutoff_with_an_outcome(shop, made):
@@ -125,3 +126,17 @@ def test_level_is_told_for_every_cutoff_with_an_outcome(shop, made):
         metrics["spend.total_bias"]
     )
     assert "Customers lost, cutoff by cutoff" in page
+
+
+def test_card_measures_fairness_by_the_attributes_of_customers(shop, workplace):
+    """Where training is given a table of customers, its card has a table for each attribute."""
+    ids = sorted(shop.orders["customer_id"].unique())
+    country = ["nl" if i % 3 else "de" for i in range(len(ids))]
+    customers = pd.DataFrame({"customer_id": ids, "country": country, "email": ids})
+
+    trained = churnkit.train(shop.config, tables={"customers": customers})
+
+    card = (trained.bundle_folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "### Country" in card
+    assert "| nl | " in card
+    assert "nearly all differ): email." in card

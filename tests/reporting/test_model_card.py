@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from churnkit.models.bundle import Bundle
 from churnkit.reporting import model_card
@@ -87,3 +89,33 @@ def test_names_cannot_break_the_tables(bundle, outcome, orders_report):
     text = card(bundle, outcome, orders_report, tables=[table])
 
     assert "| orders | a\\|b \\# \\<script> |" in text
+
+
+def test_card_tells_how_groups_are_treated(bundle, outcome, orders_report):
+    """Each attribute that makes groups has a table whose numbers pandas finds too."""
+    test = outcome()
+    country = ["nl" if i % 3 else "de" for i in range(len(test.churned))]
+    test = replace(
+        test, attributes={"country": country, "email": [str(i) + "@" for i in range(800)]}
+    )
+    frame = pd.DataFrame({"c": country, "left": test.churned, "p": test.churn_probability}).assign(
+        flag=lambda t: t["p"] >= 0.5
+    )
+    nl = frame[frame["c"] == "nl"]
+
+    text = card(bundle, outcome, orders_report, tests=[test], high=0.5)
+
+    auc = roc_auc_score(nl["left"], nl["p"])
+    found, alarms = nl[nl["left"]]["flag"].mean(), nl[~nl["left"]]["flag"].mean()
+    row = (
+        f"| nl | {len(nl)} | {100 * nl['left'].mean():.1f} % | {100 * nl['p'].mean():.1f} %"
+        f" | {auc:.3f} | {100 * found:.0f} % | {100 * alarms:.0f} % |"
+    )
+    assert "### Country" in text
+    assert row in text
+    assert "nearly all differ): email." in text
+
+
+def test_card_says_when_fairness_was_not_measured(bundle, outcome, orders_report):
+    """Without attributes of customers the card names what is missing."""
+    assert "Not measured: training read no attributes" in card(bundle, outcome, orders_report)
