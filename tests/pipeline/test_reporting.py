@@ -132,7 +132,9 @@ def test_card_measures_fairness_by_the_attributes_of_customers(shop, workplace):
     """Where training is given a table of customers, its card has a table for each attribute."""
     ids = sorted(shop.orders["customer_id"].unique())
     country = ["nl" if i % 3 else "de" for i in range(len(ids))]
-    customers = pd.DataFrame({"customer_id": ids, "country": country, "email": ids})
+    customers = pd.DataFrame(
+        {"customer_id": ids, "country": country, "email": [f"{i}@x" for i in ids]}
+    )
 
     trained = churnkit.train(shop.config, tables={"customers": customers})
 
