@@ -18,7 +18,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,6 @@ from churnkit.models.base import stack
 from churnkit.models.baselines import BASELINES, BaselinePrediction
 from churnkit.models.calibration import logit, sigmoid
 from churnkit.models.churn import churn_level_shift
-from churnkit.models.purchase import forecast_purchases
 from churnkit.models.spend import spend_factor
 from churnkit.models.training import ModelSettings, fit_models
 
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 
     from histories import Origin
 
-    from churnkit.models.training import Models
+    from churnkit.models.training import Models, Predictions
 
 HERE = Path(__file__).parent
 SETTINGS = ModelSettings(threads=1)
@@ -100,10 +99,9 @@ def plain_lightgbm(origin: Origin) -> BaselinePrediction:
 
 def anchored(plain: BaselinePrediction, origin: Origin) -> BaselinePrediction:
     """Return the plain predictions moved to the level of BG/NBD and Gamma-Gamma: the floor."""
-    everybody = forecast_purchases(origin.test.base, origin.test.snapshot)
-    if everybody is None:
+    theirs = origin.test.forecast("bg_nbd")
+    if theirs is None:
         return plain
-    theirs = everybody[origin.test.eligible]
     log_odds = logit(plain.churn_probability)
     mean = float(np.mean(1.0 - theirs.order_probability))
     factor = spend_factor(plain.expected_spend, total=float(theirs.expected_spend.sum()))
@@ -186,6 +184,7 @@ def evaluate(origin: Origin, *, ablation: bool) -> dict[str, Any]:
             k: v for k, v in notes.items() if k.endswith(("weight", "share", "calibration"))
         },
         "models": result,
+        "band": banded(origin, predicted["model"]),
         "verdicts": verdicts(origin, predicted, result),
         "ablation": cut,
     }
@@ -198,8 +197,21 @@ def measured(origin: Origin, predicted: Any) -> dict[str, float | None]:
     high = getattr(predicted, "expected_spend_high", None)
     return {
         **churn_metrics(test.churned, predicted.churn_probability),
-        **spend_metrics(test.future_spend, predicted.expected_spend, low=low, high=high),
+        **spend_metrics(
+            test.future_spend,
+            predicted.expected_spend,
+            low=low,
+            high=high,
+            stated=getattr(predicted, "stated_coverage", None),
+        ),
     }
+
+
+def banded(origin: Origin, predicted: Predictions) -> dict[str, float] | None:
+    """Return where the total was said to lie, and where it lay."""
+    if predicted.total is None:
+        return None
+    return {**asdict(predicted.total), "actual": float(origin.test.future_spend.sum())}
 
 
 def distance(name: str, value: float | None) -> float:
@@ -297,17 +309,27 @@ def levels(results: list[dict[str, Any]]) -> list[str]:
     lines = ["### Total expected over actual spend, minus 1", ""]
     lines += [
         "| history | cutoff | season seen | model | purchase model | plain LightGBM |"
-        " interval coverage (80 %) |"
+        " intervals hold | and say | 80 % band of actual / expected |"
     ]
-    lines += ["|---" * 7 + "|"]
+    lines += ["|---" * 9 + "|"]
     for r in results:
         m = r["models"]
         bias = [m.get(n, {}).get("spend.total_bias") for n in ("model", "bg_nbd", "plain_lightgbm")]
-        coverage = m["model"]["spend.interval_coverage"]
+        shares = [m["model"].get(f"spend.interval_{k}") for k in ("coverage", "stated_coverage")]
+        band = r.get("band")
+        if band is None:
+            within = "–"
+        else:
+            low, actual, high = (band[k] / band["expected"] for k in ("low", "actual", "high"))
+            within = (
+                f"{low:.2f} to {high:.2f}: {'' if low <= actual <= high else 'not '}{actual:.2f}"
+            )
         lines.append(
             f"| {r['history']} | {r['cutoff']} | {'yes' if r['season_seen'] else 'no'} | "
             + " | ".join("–" if b is None else f"{b:+.3f}" for b in bias)
-            + f" | {'–' if coverage is None else f'{coverage:.3f}'} |"
+            + " | "
+            + " | ".join("–" if share is None else f"{share:.3f}" for share in shares)
+            + f" | {within} |"
         )
     return [*lines, ""]
 

@@ -20,7 +20,6 @@ from churnkit.features.build import build_features
 from churnkit.features.learned import category_names
 from churnkit.models.base import label_snapshot
 from churnkit.models.baselines import BASELINES
-from churnkit.models.purchase import forecast_purchases
 from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 
@@ -228,9 +227,8 @@ def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
 
 def predict_snapshot(models: Models, test: LabelledSnapshot) -> Predictions:
     """Return the models' predictions for the population of a snapshot."""
-    forecast = forecast_purchases(test.base, test.snapshot, kind=models.settings.purchase_kind)
-    ours = None if forecast is None else forecast[test.eligible]
-    return models.predict(test.features, forecast=ours)
+    forecast = test.forecast(models.settings.purchase_kind)
+    return models.predict(test.features, forecast=forecast)
 
 
 def evaluate_snapshot(

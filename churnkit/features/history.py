@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.contracts import TableReport
     from churnkit.data.sources import LoadedTable, TableSpec
+    from churnkit.data.windows import Snapshot
     from churnkit.engines import Engine
 
 __all__ = ["ReadHistory", "read_history"]
@@ -40,12 +41,15 @@ class ReadHistory:
         By table: the good rows, the rows set aside, and the report.
     first_day, end_day : date
         First business day with an order, and the day after the last with any row.
+    order_columns : frozenset of str
+        Columns of orders that are used.
     """
 
     history: History
     loaded: Mapping[str, LoadedTable]
     first_day: date
     end_day: date
+    order_columns: frozenset[str]
 
     @property
     def reports(self) -> tuple[TableReport, ...]:
@@ -58,6 +62,21 @@ class ReadHistory:
             return self
         tables = {**self.history.tables, **others}
         return replace(self, history=History(tables=tables, engine=self.history.engine))
+
+    def history_before(self, snapshot: Snapshot) -> History:
+        """Return the history made, by the same steps, of the order rows before a cutoff only.
+
+        Other tables stay whole: what is made of them is cut at every snapshot.
+        """
+        lines, engine = self.loaded["orders"], self.history.engine
+        rows = lines.rows.filter(nw.col("ts_us") < snapshot.cutoff_us)
+        tables = dict(self.history.tables)
+        tables["orders"] = order_table(
+            rows, columns=self.order_columns, engine=engine, time_zone=snapshot.time_zone
+        )
+        if "lines" in tables:
+            tables["lines"] = rows
+        return History(tables=tables, engine=engine)
 
     def customers_without_valid_rows(self) -> pa.Table:
         """Return ``customer_id`` of customers all of whose order rows were set aside.
@@ -129,4 +148,5 @@ def read_history(
         loaded=loaded,
         first_day=first_day,
         end_day=EPOCH + timedelta(days=int(last) + 1),
+        order_columns=frozenset(columns),
     )

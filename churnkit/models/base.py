@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from churnkit.errors import ModelGuardError
+from churnkit.models.purchase import forecast_purchases
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.data.windows import Snapshot
+    from churnkit.models.purchase import PurchaseForecast
 
     Floats = NDArray[np.float64]
 
@@ -123,6 +126,21 @@ class LabelledSnapshot:
     def eligible_base(self) -> dict[str, Floats]:
         """:attr:`base` of the eligible customers."""
         return {name: values[self.eligible] for name, values in self.base.items()}
+
+    @cached_property
+    def _forecasts(self) -> dict[str, PurchaseForecast | None]:
+        return {}
+
+    def forecast(self, kind: str) -> PurchaseForecast | None:
+        """Return what a purchase model, fitted to all who are known, expects of the population.
+
+        It is fitted once however often it is asked for. None if it cannot be fitted; see
+        :func:`churnkit.models.purchase.forecast_purchases`.
+        """
+        if kind not in self._forecasts:
+            everybody = forecast_purchases(self.base, self.snapshot, kind=kind)
+            self._forecasts[kind] = None if everybody is None else everybody[self.eligible]
+        return self._forecasts[kind]
 
 
 def eligible_customers(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from churnkit.formulas import purchase_frequency_per_year
-from churnkit.models.purchase import forecast_purchases
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -148,10 +147,9 @@ class _PurchaseModel:
         test: LabelledSnapshot,
     ) -> BaselinePrediction | None:
         """Fit on the history before the cutoff and forecast the horizon."""
-        forecast = forecast_purchases(test.base, test.snapshot, kind=self.kind)
-        if forecast is None:
+        ours = test.forecast(self.kind)
+        if ours is None:
             return None
-        ours = forecast[test.eligible]
         return BaselinePrediction(
             churn_probability=1.0 - ours.order_probability, expected_spend=ours.expected_spend
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.data.windows import US_PER_DAY
-from churnkit.models.purchase import forecast_purchases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,10 +149,9 @@ def fit_level(train: Sequence[LabelledSnapshot], *, kind: str) -> LevelCorrectio
     """
     points = []
     for s in train:
-        forecast = forecast_purchases(s.base, s.snapshot, kind=kind)
-        if forecast is None or not len(s.churned):
+        ours = s.forecast(kind)
+        if ours is None or not len(s.churned):
             continue
-        ours = forecast[s.eligible]
         points.append(
             LevelPoint(
                 cutoff=s.snapshot.cutoff,

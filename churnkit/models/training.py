@@ -14,7 +14,6 @@ from churnkit.models.churn import ChurnModel, churn_level_shift, fit_churn, move
 from churnkit.models.interval import SpendInterval, fit_interval
 from churnkit.models.level import LevelCorrection, fit_level
 from churnkit.models.portfolio import InMemory, Scored
-from churnkit.models.purchase import forecast_purchases
 from churnkit.models.spend import SMALLEST, SpendModel, factor_to, fit_spend
 from churnkit.models.total import TotalBand, fit_total_band
 
@@ -316,8 +315,7 @@ def fit_models(
     )
     no_order = all(np.array_equal(s.churned, s.future_orders == 0) for s in train)
     newest = train[-1]
-    everybody = forecast_purchases(newest.base, newest.snapshot, kind=settings.purchase_kind)
-    forecast = None if everybody is None else everybody[newest.eligible]
+    forecast = newest.forecast(settings.purchase_kind)
     churn = fit_churn(
         train,
         learner=churn_learner,

@@ -16,7 +16,6 @@ from churnkit.evaluation.backtest import (
     predict_snapshot,
 )
 from churnkit.evaluation.backtest import backtest as run_backtest
-from churnkit.evaluation.guards import implausible_features
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.evaluation.profit import best_share_to_contact
 from churnkit.features.named import make_builders
@@ -26,6 +25,7 @@ from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
+from churnkit.pipeline.leaks import leak_cautions
 from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
@@ -191,7 +191,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     unskilled = [r for r in results if r.skill is not None and not r.skill.has_skill]
     if unskilled and require_skill:
         raise ModelGuardError("; ".join(r.warnings[0] for r in unskilled))
-    knowing = _knowing(snapshots[-1])
+    knowing = leak_cautions(session, snapshots[-1], builders=load.builders)
     for caution in knowing:
         logger.warning(caution)
     cautions = [*(caution for r in results for caution in r.warnings), *knowing]
@@ -222,15 +222,6 @@ def _best_contact(models: Models, test: LabelledSnapshot) -> dict[str, float | N
     probability = predict_snapshot(models, test).churn_probability
     best = best_share_to_contact(test.churned, probability)
     return {"share": best.share, "threshold": best.threshold, "profit_per_customer": best.profit}
-
-
-def _knowing(newest: LabelledSnapshot) -> list[str]:
-    """Name the features that alone tell who churned almost perfectly."""
-    found = implausible_features(newest.features, newest.churned)
-    return [
-        f"feature {name}: it alone tells who churned with AUC {auc:.3f}; does it know the outcome?"
-        for name, auc in found.items()
-    ]
 
 
 def _register(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.data.windows import US_PER_DAY, Snapshot
+from churnkit.models import base as base_module
 from churnkit.models.base import (
     BASE_NUMBERS,
     FeatureMatrix,
@@ -16,6 +18,7 @@ from churnkit.models.base import (
     label_snapshot,
     stack,
 )
+from churnkit.models.purchase import forecast_purchases
 
 SNAPSHOT = Snapshot(cutoff=date(2024, 1, 1), observation_days=730, horizon_days=90)
 
@@ -96,3 +99,23 @@ def test_a_matrix_gives_chosen_rows():
     matrix = FeatureMatrix(names=("f",), values=np.array([[1.0], [2.0]], np.float32))
 
     assert matrix[np.array([False, True])].values.tolist() == [[2.0]]
+
+
+def test_a_purchase_model_is_fitted_once_a_kind(shop, monkeypatch):
+    """However often a snapshot is asked for its forecast, the fit happens once; it is of the population."""
+    fits = []
+
+    def counted(base, snapshot, *, kind):
+        fits.append(kind)
+        return forecast_purchases(base, snapshot, kind=kind)
+
+    monkeypatch.setattr(base_module, "forecast_purchases", counted)
+    eligible = np.arange(len(shop.test.eligible)) % 2 == 0
+    snapshot = replace(shop.test, eligible=eligible)
+
+    found = [snapshot.forecast(kind) for kind in ("bg_nbd", "bg_nbd", "mbg_nbd")]
+
+    assert fits == ["bg_nbd", "mbg_nbd"]
+    assert found[0] is found[1]
+    everybody = forecast_purchases(snapshot.base, snapshot.snapshot, kind="bg_nbd")
+    np.testing.assert_array_equal(found[0].expected_spend, everybody.expected_spend[eligible])
