@@ -11,8 +11,17 @@ from pathlib import Path
 from churnkit.cli.commands import app
 from churnkit.config import reference
 from churnkit.features.build import FEATURE_BUILDERS
+from churnkit.pipeline.view_list import VIEWS
+from churnkit.retention.budget import BUDGET_COLUMNS
+from churnkit.retention.cohorts import COHORT_COLUMNS
+from churnkit.retention.funnels import FUNNEL_COLUMNS
+from churnkit.retention.hindsight import HINDSIGHT_COLUMNS
+from churnkit.retention.lift import LIFT_COLUMNS
+from churnkit.retention.metric_table import METRIC_KINDS
+from churnkit.retention.migration import MIGRATION_COLUMNS
 from churnkit.retention.reference import metrics_reference
 from churnkit.retention.sections import SECTION_COLUMNS
+from churnkit.retention.segment_sizes import SEGMENT_COLUMNS
 from churnkit.scoring import score_schema
 
 HERE = Path(__file__).parent
@@ -95,6 +104,70 @@ def features_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+VIEWS_INTRODUCTION = """
+# Views
+
+`churnkit metrics CONFIG --view NAME` shows one view of retention; from Python it is
+`churnkit.retention_metrics(config, view="NAME")`. A result has `.data` (the object of the view), `.says`
+(what it says, in sentences), `.to_pandas()`, `.to_dict()` and `.plot()` (a Plotly figure). `--output` writes
+the rows as `.csv` or `.parquet`, everything as `.json`, or the figure as a self-contained `.html`.
+
+| view | shows | needs | begins by default | options | rows |
+|---|---|---|---|---|---|
+"""
+
+VIEWS_NOTES = """
+- **cohorts**: a customer belongs to the period of the first order ever. Bounded (`rate`, `customers`): an
+  order in the period of that age; unbounded: in that period or later, too low at the newest ages. Cells
+  that have not been observed have no row; a last part of a period is left out.
+- **survival** (Kaplan-Meier, log-log Greenwood interval): each row of subscriptions is one life;
+  subscriptions that still run are censored at the end.
+- **funnel**: `retention.funnel_steps` in their order, the last within `retention.funnel_window_hours` of the
+  first, by `retention.funnel_by`. First steps whose window is not over are left out.
+- **ladder**: of the customers with k orders, who has k + 1. Everybody is at risk, a lower bound; with
+  `retention.ladder_days` only those whose days are over, and only orders within them count.
+- **segments**, **migration**: RFM scores are relative to the customers of their date; `absent` are those who
+  had not come yet. `retention.segments` replaces the rules.
+- **concentration**: net revenue of the period; returns make the top's share larger.
+- **lift**: strict retention of the period, its margin per customer with an order, discounted by
+  `retention.yearly_discount_rate`. The lift of the lifetime value is the same for any margin; the profit
+  is margin less marketing costs and needs both.
+- **budget**: a yardstick of practice, not an optimum; amounts are the period's marketing costs split so.
+- **hindsight**: `formula_ltv` at the start, its share of the horizon, against the net spend of all customers
+  known at the start; `--model` adds a model, which must have been trained without anything after the start.
+  Customers outside the model's population count as predicted 0. The interval resamples customers.
+"""
+
+BEGINS = {
+    "history": "with the history",
+    "horizon": "`snapshots.horizon_days` before the end",
+    "year": "a year before the end",
+}
+COLUMNS = {
+    "budget": BUDGET_COLUMNS,
+    "cohorts": COHORT_COLUMNS,
+    "concentration": METRIC_KINDS,
+    "funnel": FUNNEL_COLUMNS,
+    "hindsight": HINDSIGHT_COLUMNS,
+    "ladder": METRIC_KINDS,
+    "lift": LIFT_COLUMNS,
+    "migration": MIGRATION_COLUMNS,
+    "power_users": ("customer_id", "actions"),
+    "segments": SEGMENT_COLUMNS,
+    "survival": ("days", "survival", "ci_low", "ci_high"),
+}
+
+
+def metrics_page() -> str:
+    """Return the page of every metric and view."""
+    lines = []
+    for name, view in VIEWS.items():
+        options = ", ".join(f"`--{option}`" for option in view.options)
+        cells = (view.what, view.needs, BEGINS[view.begins], options, ", ".join(COLUMNS[name]))
+        lines.append(f"| `{name}` | {' | '.join(_cell(cell) for cell in cells)} |\n")
+    return metrics_reference() + VIEWS_INTRODUCTION + "".join(lines) + VIEWS_NOTES
+
+
 def _cell(value: object) -> str:
     text = "–" if value is None or value == "" else str(value)
     return text.replace("|", "\\|").replace("\n", " ")
@@ -104,7 +177,7 @@ PAGES = {
     "commands.md": commands_page,
     "config.md": config_page,
     "features.md": features_page,
-    "metrics.md": metrics_reference,
+    "metrics.md": metrics_page,
 }
 
 

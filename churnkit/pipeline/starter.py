@@ -22,7 +22,7 @@ from churnkit.models.base import MODELS
 from churnkit.models.baselines import BASELINES
 from churnkit.models.calibration import CALIBRATORS
 from churnkit.pipeline.registered import MODELS_FOLDER
-from churnkit.pipeline.view_makers import VIEWS
+from churnkit.pipeline.view_list import VIEWS
 from churnkit.registry import did_you_mean
 from churnkit.tracking import Tracker
 

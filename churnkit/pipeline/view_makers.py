@@ -1,9 +1,9 @@
-"""The views of retention beside the company's metrics: what each needs, computes and says."""
+"""Computes each view of retention and what it says in sentences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -15,7 +15,6 @@ from churnkit.pipeline.definitions import (
     segments_of,
 )
 from churnkit.pipeline.hindsight import hindsight_of
-from churnkit.reporting import plots, view_plots
 from churnkit.retention.budget import budget_split, money_spent
 from churnkit.retention.cohorts import cohort_triangle
 from churnkit.retention.concentration import power_users, revenue_concentration
@@ -28,12 +27,25 @@ from churnkit.retention.segment_sizes import segment_sizes
 from churnkit.retention.subscriptions import subscription_survival
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import date
 
     from churnkit.pipeline.session import Session
 
-__all__ = ["VIEWS", "Asked", "View"]
+__all__ = [
+    "Asked",
+    "Made",
+    "make_budget",
+    "make_cohorts",
+    "make_concentration",
+    "make_funnel",
+    "make_hindsight",
+    "make_ladder",
+    "make_lift",
+    "make_migration",
+    "make_power_users",
+    "make_segments",
+    "make_survival",
+]
 
 SCENARIOS = (1.0, 2.0, 3.0, 5.0, 10.0)
 
@@ -91,9 +103,11 @@ class Asked:
 
 
 Made = tuple[Any, list[str]]
+"""The result of a view, and what it says in sentences."""
 
 
-def _cohorts(asked: Asked) -> Made:
+def make_cohorts(asked: Asked) -> Made:
+    """Return the triangle of acquisition cohorts by age."""
     triangle = cohort_triangle(
         asked.orders,
         engine=asked.session.engine,
@@ -115,7 +129,8 @@ def _cohorts(asked: Asked) -> Made:
     return triangle, said
 
 
-def _survival(asked: Asked) -> Made:
+def make_survival(asked: Asked) -> Made:
+    """Return the Kaplan-Meier curve of subscriptions."""
     begun = nw.col("started_at_us") >= asked.us(asked.start)
     curve = subscription_survival(
         asked.rows("subscriptions").filter(begun),
@@ -132,7 +147,8 @@ def _survival(asked: Asked) -> Made:
     return curve, [f"Of {curve.subscriptions:,} subscriptions {curve.ended:,} have ended; {half}."]
 
 
-def _funnel(asked: Asked) -> Made:
+def make_funnel(asked: Asked) -> Made:
+    """Return the funnel of the configured steps."""
     chosen = asked.session.config.retention
     found = funnel(
         asked.rows("events"),
@@ -151,7 +167,8 @@ def _funnel(asked: Asked) -> Made:
     return found, [f"{said} {last.event_type} within {chosen.funnel_window_hours:g} hours."]
 
 
-def _ladder(asked: Asked) -> Made:
+def make_ladder(asked: Asked) -> Made:
+    """Return the probability of the next order after each."""
     chosen = asked.session.config.retention
     ladder = repurchase_ladder(
         asked.orders,
@@ -168,7 +185,8 @@ def _ladder(asked: Asked) -> Made:
     return ladder, [f"{100 * first.value:.1f} % of customers with one order order again{when}."]
 
 
-def _segments(asked: Asked) -> Made:
+def make_segments(asked: Asked) -> Made:
+    """Return the size of each RFM segment."""
     sizes = segment_sizes(
         asked.customers(asked.end),
         engine=asked.session.engine,
@@ -184,7 +202,8 @@ def _segments(asked: Asked) -> Made:
     ]
 
 
-def _migration(asked: Asked) -> Made:
+def make_migration(asked: Asked) -> Made:
+    """Return who moved between RFM segments."""
     rules = segments_of(asked.session.config)
     moved = segment_migration(
         asked.customers(asked.start),
@@ -200,7 +219,8 @@ def _migration(asked: Asked) -> Made:
     return moved, [f"{100 * stayed / there:.1f} % of {there:,} customers stayed in their segment."]
 
 
-def _concentration(asked: Asked) -> Made:
+def make_concentration(asked: Asked) -> Made:
+    """Return how concentrated the revenue of the period is."""
     time = nw.col("ts_us")
     span = asked.span_us
     spent = (
@@ -215,7 +235,8 @@ def _concentration(asked: Asked) -> Made:
     ] if share is not None else []
 
 
-def _power_users(asked: Asked) -> Made:
+def make_power_users(asked: Asked) -> Made:
+    """Return the most active users of the period."""
     kinds = asked.session.config.retention.user_events
     events = asked.rows("events")
     own = events if kinds is None else events.filter(nw.col("event_type").is_in(list(kinds)))
@@ -228,7 +249,8 @@ def _power_users(asked: Asked) -> Made:
     ]
 
 
-def _lift(asked: Asked) -> Made:
+def make_lift(asked: Asked) -> Made:
+    """Return what more retention would be worth."""
     config, session = asked.session.config, asked.session
     margin, chosen = known_margin(config), definitions_of(config)
     cost = None
@@ -259,7 +281,8 @@ def _lift(asked: Asked) -> Made:
     return found, said
 
 
-def _budget(asked: Asked) -> Made:
+def make_budget(asked: Asked) -> Made:
+    """Return how practice would split the marketing costs of the period."""
     split = budget_split(
         asked.rows("marketing_costs"), engine=asked.session.engine, **asked.span_us
     )
@@ -268,115 +291,6 @@ def _budget(asked: Asked) -> Made:
     ]
 
 
-def _hindsight(asked: Asked) -> Made:
+def make_hindsight(asked: Asked) -> Made:
+    """Return how far the formula, and a model, missed what was then spent."""
     return hindsight_of(asked.session, start=asked.start, end=asked.end, model=asked.model)
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """One view.
-
-    Attributes
-    ----------
-    what : str
-        What it shows, in words.
-    needs : str
-        The table that must be configured.
-    make : callable
-        Returns the result and what it says in sentences.
-    draw : callable
-        Returns the figure of the result.
-    also : tuple of str
-        Tables that are used where they are configured.
-    begins : str
-        Where it begins unless told otherwise: with the ``history``, or a ``horizon``
-        (``snapshots.horizon_days``) or a ``year`` before its end; in the middle of a history that
-        is shorter than a year.
-    options : tuple of str
-        Of ``every``, ``measure`` and ``model``, those that it has.
-    """
-
-    what: str
-    needs: str
-    make: Callable[[Asked], Made]
-    draw: Callable[..., Any]
-    also: tuple[str, ...] = ()
-    begins: Literal["history", "year", "horizon"] = "history"
-    options: tuple[str, ...] = ()
-
-
-VIEWS = {
-    "budget": View(
-        what="how practice splits the marketing costs between acquisition and retention, by stage",
-        needs="marketing_costs",
-        make=_budget,
-        draw=view_plots.plot_budget,
-    ),
-    "cohorts": View(
-        what="customers acquired together, by age: how many order, and for how much",
-        needs="orders",
-        make=_cohorts,
-        draw=plots.plot_cohorts,
-        options=("every", "measure"),
-    ),
-    "concentration": View(
-        what="how much of the revenue few customers bring: Pareto share, top decile",
-        needs="orders",
-        make=_concentration,
-        draw=view_plots.plot_concentration,
-    ),
-    "funnel": View(
-        what="who goes through retention.funnel_steps in order, drop-off and median time",
-        needs="events",
-        make=_funnel,
-        draw=plots.plot_funnel,
-    ),
-    "hindsight": View(
-        what="what the lifetime value formula said at --start, against what was spent until --end",
-        needs="orders",
-        make=_hindsight,
-        draw=view_plots.plot_hindsight,
-        begins="horizon",
-        options=("model",),
-    ),
-    "ladder": View(
-        what="how likely the next order is after the first, second, third …",
-        needs="orders",
-        make=_ladder,
-        draw=view_plots.plot_ladder,
-    ),
-    "lift": View(
-        what="what each point of retention more would be worth, from the figures of the last year",
-        needs="orders",
-        make=_lift,
-        draw=view_plots.plot_lift,
-        also=("marketing_costs",),
-        begins="year",
-    ),
-    "migration": View(
-        what="who moved from which RFM segment to which between --start and --end",
-        needs="orders",
-        make=_migration,
-        draw=view_plots.plot_migration,
-        begins="horizon",
-    ),
-    "power_users": View(
-        what="the 10 % most active users and their share of all actions",
-        needs="events",
-        make=_power_users,
-        draw=view_plots.plot_power_users,
-    ),
-    "segments": View(
-        what="RFM segments at --end: customers, revenue, recency",
-        needs="orders",
-        make=_segments,
-        draw=view_plots.plot_segments,
-    ),
-    "survival": View(
-        what="how long subscriptions last (Kaplan-Meier), as known at --end",
-        needs="subscriptions",
-        make=_survival,
-        draw=plots.plot_survival,
-    ),
-}
-"""Views by name."""

@@ -14,7 +14,8 @@ from churnkit.errors import ConfigError, ParameterError
 from churnkit.pipeline.rejected import write_rejected
 from churnkit.pipeline.session import as_config, open_session
 from churnkit.pipeline.tables import history_of
-from churnkit.pipeline.view_makers import VIEWS, Asked
+from churnkit.pipeline.view_list import VIEWS
+from churnkit.pipeline.view_makers import Asked
 from churnkit.registry import did_you_mean
 from churnkit.retention.cohorts import MEASURES
 from churnkit.retention.order_counts import YEAR_DAYS

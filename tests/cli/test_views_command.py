@@ -6,7 +6,7 @@ import pytest
 
 from churnkit.config.yaml_text import dump_yaml
 from churnkit.data.simulate import simulate_shop
-from churnkit.pipeline.view_makers import VIEWS
+from churnkit.pipeline.view_list import VIEWS
 
 TABLES = ("orders", "events", "subscriptions", "marketing_costs")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -14,7 +16,7 @@ from churnkit.data.simulate import simulate_shop
 from churnkit.errors import ConfigError, DataError, ParameterError
 from churnkit.formulas import BUDGET_MIX
 from churnkit.pipeline import list_names
-from churnkit.pipeline.view_makers import VIEWS
+from churnkit.pipeline.view_list import VIEWS
 
 TABLES = ("orders", "events", "subscriptions", "marketing_costs")
 END = "2023-11-01"
@@ -323,9 +325,19 @@ def test_hindsight_shows_a_model_beside_the_formula(shop, workplace):
         churnkit.retention_metrics(shop.config, start=early, end=end, **asked)
 
 
+@pytest.fixture(scope="module")
+def documented():
+    """Give the columns of each view that docs/metrics.md names."""
+    place = Path(__file__).parents[2] / "docs" / "generate.py"
+    spec = importlib.util.spec_from_file_location("generate", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.COLUMNS
+
+
 @pytest.mark.parametrize("view", sorted(VIEWS))
-def test_every_view_has_a_table_json_and_a_figure(config, tmp_path, view):
-    """JSON holds the rows of the table; the page holds the figure and needs no network."""
+def test_every_view_has_a_table_json_and_a_figure(config, tmp_path, view, documented):
+    """JSON and table hold the documented columns; the page holds the figure and needs no network."""
     target = tmp_path / f"{view}.html"
 
     result = churnkit.retention_metrics(config, view=view, end=END, output=target)
@@ -334,6 +346,7 @@ def test_every_view_has_a_table_json_and_a_figure(config, tmp_path, view):
     assert plain["view"] == view
     assert len(plain["rows"]) == len(result.to_pandas()) > 0
     assert plain["says"] == list(result.says)
+    assert list(result.to_pandas().columns) == list(documented[view])
     page = target.read_text(encoding="utf-8")
     assert "Plotly.newPlot" in page
     assert '<script src="http' not in page
