@@ -12,7 +12,7 @@ from churnkit.models.venn_abers import venn_abers_points
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 EDGE = 1e-9
+RISE_OF_STEPS = 1e-6  # far below any calibration error, and enough to keep a ranking
 
 
 class Calibrator(Protocol):
@@ -160,7 +161,7 @@ class IsotonicCalibrator:
 
     def log_odds(self, log_odds: Floats) -> Floats:
         """Return calibrated log-odds."""
-        return logit(np.interp(log_odds, self.x, self.y))
+        return _through_points(log_odds, x=self.x, y=self.y)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -184,11 +185,16 @@ class VennAbersCalibrator:
 
     def log_odds(self, log_odds: Floats) -> Floats:
         """Return calibrated log-odds."""
-        return logit(np.interp(log_odds, self.x, self.y))
+        return _through_points(log_odds, x=self.x, y=self.y)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {"kind": self.kind, "x": list(self.x), "y": list(self.y)}
+
+
+def _through_points(log_odds: Floats, *, x: Sequence[float], y: Sequence[float]) -> Floats:
+    """Return log-odds of a step curve; where it is flat, customers keep their order."""
+    return logit(np.interp(log_odds, x, y)) + RISE_OF_STEPS * log_odds
 
 
 def load_calibrator(stored: Mapping[str, Any]) -> Calibrator:

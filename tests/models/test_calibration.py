@@ -30,13 +30,13 @@ def outcomes(*, slope, customers=4_000, seed=2):
 
 @pytest.mark.parametrize("name", CALIBRATORS.names())
 def test_every_calibrator_is_monotone_and_survives_json(name):
-    """No customer is moved past another, and the loaded map is the same."""
+    """No customer is moved past or next to another, and the loaded map is the same."""
     fitted = CALIBRATORS[name].fit(*outcomes(slope=0.5))
     grid = np.linspace(-8, 8, 200)
 
     loaded = load_calibrator(json.loads(json.dumps(fitted.to_dict())))
 
-    assert np.all(np.diff(fitted.log_odds(grid)) >= -1e-12)
+    assert np.all(np.diff(fitted.log_odds(grid)) > 0.0)
     np.testing.assert_array_equal(loaded.log_odds(grid), fitted.log_odds(grid))
 
 
@@ -68,7 +68,7 @@ def test_venn_abers_is_two_isotonic_fits_with_the_customer_in_them():
             for label in (False, True)
         )
         found = sigmoid(fitted.log_odds(np.array([score])))[0]
-        assert found == pytest.approx(p1 / (1.0 - p0 + p1), abs=1e-9)
+        assert found == pytest.approx(p1 / (1.0 - p0 + p1), abs=1e-5)
 
 
 def test_venn_abers_is_never_sure_and_stays_small():
