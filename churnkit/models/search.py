@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from churnkit.models.training import ModelSettings
 
     Fold = tuple[list[LabelledSnapshot], LabelledSnapshot]
-    Loss = Callable[[Fold, Learner], float]
+    Loss = Callable[[Fold, Learner], float | None]
 
 __all__ = ["Search", "Trial", "search_parameters"]
 
@@ -37,13 +37,13 @@ class Trial:
         What was tried.
     loss : float
         Mean over the folds of the loss over that of the defaults: below 1 is better than they are.
-    losses : tuple of float
-        Loss at each fold, oldest first.
+    losses : tuple of float or None
+        Loss at each fold, oldest first; None where nobody bought, which cannot judge spend.
     """
 
     params: Mapping[str, Any]
     loss: float
-    losses: tuple[float, ...]
+    losses: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +177,10 @@ def _search(
         made = learner(params=params, seed=settings.seed, threads=settings.threads)
         losses = tuple(loss(fold, made) for fold in folds)
         against = trials[0].losses if trials else losses
-        # Nobody bought at a fold: it cannot judge.
         judged = [
-            ours / theirs for ours, theirs in zip(losses, against, strict=True) if theirs < np.inf
+            ours / theirs
+            for ours, theirs in zip(losses, against, strict=True)
+            if ours is not None and theirs is not None
         ]
         ratio = float(np.mean(judged)) if judged else 1.0
         trials.append(Trial(params=dict(tried), loss=ratio, losses=losses))

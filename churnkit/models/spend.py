@@ -239,10 +239,10 @@ def spend_validation_loss(
     *,
     learner: Learner,
     objective: str,
-) -> float:
+) -> float | None:
     """Return the Tweedie deviance of learners of earlier snapshots at a later one, at its own total.
 
-    A hurdle's learners are judged on those who bought. Infinite where nobody did.
+    A hurdle's learners are judged on those who bought. None where nobody did.
     """
     from sklearn.metrics import mean_tweedie_deviance
 
@@ -250,7 +250,7 @@ def spend_validation_loss(
     spend = np.maximum(newest.future_spend, 0.0)
     judged = spend > 0.0 if model.is_hurdle else np.ones(len(spend), dtype=bool)
     if not spend[judged].any():
-        return np.inf
+        return None
     value = model.value(newest.features[judged])[:, 0]
     value = value * spend_factor(value, total=float(spend[judged].sum()))
     return float(mean_tweedie_deviance(spend[judged], value, power=1.5))

@@ -163,6 +163,35 @@ def test_a_model_with_skill_and_level_warns_of_nothing(tested):
     )
 
 
+def test_intervals_that_hold_more_or_less_than_they_say_are_named(tested):
+    """Five points are noise; thirteen are said with both numbers."""
+    good = tested.snapshots[-1]
+    model = {**good.models["model"], "spend.total_bias": 0.0, "spend.interval_coverage": 0.93}
+
+    fine, wide = (
+        replace(good, models={"model": {**model, "spend.interval_stated_coverage": stated}})
+        for stated in (0.9, 0.8)
+    )
+
+    assert fine.warnings == ()
+    assert wide.warnings == (
+        f"test at {good.cutoff}: the spend intervals hold 93 % of the customers and say 80 %",
+    )
+
+
+def test_calibration_is_told_with_its_interval(tested):
+    """The error lies in its interval, the table adds up to everybody, the band has what was spent."""
+    for snapshot in tested.snapshots:
+        found = snapshot.calibration
+
+        assert found["ece_low"] <= found["ece"] <= found["ece_high"]
+        assert found["ece"] == snapshot.models["model"]["churn.ece"]
+        assert sum(found["reliability"]["customers"]) == pytest.approx(snapshot.customers)
+        assert found["spend_total"]["low"] < found["spend_total"]["high"]
+        bias = found["spend_total"]["expected"] / found["spend_total"]["actual"] - 1.0
+        assert bias == pytest.approx(snapshot.models["model"]["spend.total_bias"])
+
+
 def test_snapshots_are_made_once(shop):
     """Asking twice gives the same object: origins share their training snapshots."""
     snapshot = shop.plans[0].train[0]

@@ -94,6 +94,17 @@ def test_the_models_are_fitted_with_what_was_found(train, searching):
     assert models.settings.churn_params == found.churn_params
 
 
+def test_a_fold_in_which_nobody_buys_judges_no_spend(train, searching):
+    """Its loss is none, and the other folds decide."""
+    poor = [*train[:-1], replace(train[-1], future_spend=np.zeros(len(train[-1].churned)))]
+
+    _, (_, spend) = search_parameters(poor, settings=searching)
+
+    assert all(trial.losses[-1] is None for trial in spend.trials)
+    assert all(np.isfinite(trial.loss) for trial in spend.trials)
+    assert len({trial.loss for trial in spend.trials}) > 1
+
+
 def test_a_search_without_optuna_says_what_to_install(train, searching, monkeypatch):
     """The extra is named."""
     monkeypatch.setitem(sys.modules, "optuna", None)
