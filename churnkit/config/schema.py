@@ -238,6 +238,14 @@ class Scoring(Section):
         default_factory=RiskBands, description="churn probabilities at which risk bands begin"
     )
     reasons: Reasons = Field(default=3, description="reasons per customer, in words")
+    numbers: Literal["en", "de", "fr", "ch", "plain"] = Field(
+        default="en",
+        description="how reasons write numbers: 1,234.5 (en), 1.234,5 (de), 1 234,5 (fr), 1’234.5 (ch)"
+        " or 1234.5 (plain)",
+    )
+    currency: str = Field(
+        default="", description="sign or code of the currency in reasons, such as £ or EUR"
+    )
     output: TableFile = Field(
         default="out/{name}/scores.parquet",
         description="the score table, relative to the working directory; {name} is the run's name",

@@ -99,6 +99,8 @@ scoring:
   as_of: null            # first instant that is not known; null: the day after the last in the data
   risk_bands: {{medium: 0.33, high: 0.66}}
   reasons: 3             # per customer, in words
+  numbers: en            # 1,234.5 in reasons; de 1.234,5; fr 1 234,5; ch 1’234.5; plain 1234.5
+  currency: ""           # before or after amounts in reasons, such as £ or EUR
   output: out/{{name}}/scores.parquet
 
 retention:               # the definitions behind the metrics: churnkit metrics <this file>

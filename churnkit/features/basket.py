@@ -26,7 +26,7 @@ PHRASES = {
     "lines_per_order": Phrase(text="{value} lines per order", decimals=1),
     "one_line_order_share": Phrase(text="{value} of the orders have one line", percent=True),
     "quantity_per_order": Phrase(text="{value} pieces per order", decimals=1),
-    "line_amount_mean": Phrase(text="{value} spent per line of an order", decimals=2),
+    "line_amount_mean": Phrase(text="{value} spent per line of an order", decimals=2, money=True),
     "distinct_products": Phrase(text="{value} different products bought"),
     "refund_share": Phrase(text="{value} of the money was returned", percent=True),
     "discount_share": Phrase(text="{value} of the full price was discounted", percent=True),

@@ -140,7 +140,10 @@ class Engagement:
                 text=f"{{value}} active days, counting half after {h} days", decimals=1
             )
         said |= {
-            "days_since_active": Phrase(text="not active for {value} days"),
+            "days_since_active": Phrase(
+                text="not active for {value} days",
+                beside=("active_gap_days_mean", "they are usually active every {value} days"),
+            ),
             "active_gap_days_mean": Phrase(
                 text="{value} days between active days on average", decimals=1
             ),

@@ -32,7 +32,7 @@ PHRASES = {
     "days_since_reward": Phrase(text="no reward for {value} days"),
     "days_since_redemption": Phrase(text="no reward redeemed for {value} days"),
     "redemption_days_mean": Phrase(text="{value} days from reward to redemption", decimals=1),
-    "reward_value_unused": Phrase(text="{value} in rewards not redeemed", decimals=2),
+    "reward_value_unused": Phrase(text="{value} in rewards not redeemed", decimals=2, money=True),
     "discounted_spend_share": Phrase(
         text="{value} of the spend on discounted orders", percent=True
     ),

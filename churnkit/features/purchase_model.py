@@ -38,10 +38,10 @@ PHRASES = {
         text="by the rhythm so far {value} likely to be a customer still", percent=True
     ),
     "purchase_model_expected_order_value": Phrase(
-        text="{value} expected per order by the orders so far", decimals=2
+        text="{value} expected per order by the orders so far", decimals=2, money=True
     ),
     "purchase_model_expected_spend": Phrase(
-        text="{value} of spend expected by the rhythm so far", decimals=2
+        text="{value} of spend expected by the rhythm so far", decimals=2, money=True
     ),
 }
 

@@ -52,7 +52,9 @@ PHRASES = {
     "cutoff_month": Phrase(text="the month in which the prediction is made"),
     "cutoff_weekday": Phrase(text="the weekday on which the prediction is made"),
     "orders_same_season": Phrase(text="{value} orders in the same season last year"),
-    "amount_same_season": Phrase(text="{value} spent in the same season last year", decimals=2),
+    "amount_same_season": Phrase(
+        text="{value} spent in the same season last year", decimals=2, money=True
+    ),
 }
 
 

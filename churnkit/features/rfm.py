@@ -27,16 +27,19 @@ __all__ = ["RecencyFrequencyMonetary"]
 
 COMPARED = ("orders_change", "amount_change", "orders_recent_share")
 LIFETIME = {
-    "days_since_last_order": Phrase(text="no order for {value} days"),
+    "days_since_last_order": Phrase(
+        text="no order for {value} days",
+        beside=("order_gap_days_mean", "they usually order every {value} days"),
+    ),
     "tenure_days": Phrase(text="first order {value} days ago"),
     "recency_days": Phrase(text="{value} days from the first to the last order"),
     "orders": Phrase(text="{value} orders so far"),
     "repeat_orders": Phrase(text="came back to order on {value} later days"),
-    "amount_sum": Phrase(text="{value} spent so far", decimals=2),
-    "average_order_value": Phrase(text="{value} spent per order", decimals=2),
-    "first_order_amount": Phrase(text="the first order was worth {value}", decimals=2),
-    "last_order_amount": Phrase(text="the last order was worth {value}", decimals=2),
-    "order_amount_max": Phrase(text="the largest order was worth {value}", decimals=2),
+    "amount_sum": Phrase(text="{value} spent so far", decimals=2, money=True),
+    "average_order_value": Phrase(text="{value} spent per order", decimals=2, money=True),
+    "first_order_amount": Phrase(text="the first order was worth {value}", decimals=2, money=True),
+    "last_order_amount": Phrase(text="the last order was worth {value}", decimals=2, money=True),
+    "order_amount_max": Phrase(text="the largest order was worth {value}", decimals=2, money=True),
 }
 
 
@@ -117,13 +120,15 @@ class RecencyFrequencyMonetary:
             last, before = f"in the last {d} days", f"the {d} days before"
             said |= {
                 f"orders_{d}d": Phrase(text=f"{{value}} orders {last}"),
-                f"amount_sum_{d}d": Phrase(text=f"{{value}} spent {last}", decimals=2),
+                f"amount_sum_{d}d": Phrase(text=f"{{value}} spent {last}", decimals=2, money=True),
                 f"order_days_{d}d": Phrase(text=f"ordered on {{value}} days {last}"),
                 f"orders_change_{d}d": Phrase(
                     text=f"orders {last} changed by {{value}} against {before}"
                 ),
                 f"amount_change_{d}d": Phrase(
-                    text=f"spend {last} changed by {{value}} against {before}", decimals=2
+                    text=f"spend {last} changed by {{value}} against {before}",
+                    decimals=2,
+                    money=True,
                 ),
                 f"orders_recent_share_{d}d": Phrase(
                     text=f"{{value}} of the orders of the last {2 * d} days fell {last}",
@@ -134,7 +139,9 @@ class RecencyFrequencyMonetary:
             halved = f"counting half after {h} days"
             said |= {
                 f"orders_decayed_{h}d": Phrase(text=f"{{value}} orders, {halved}", decimals=1),
-                f"amount_decayed_{h}d": Phrase(text=f"{{value}} spent, {halved}", decimals=2),
+                f"amount_decayed_{h}d": Phrase(
+                    text=f"{{value}} spent, {halved}", decimals=2, money=True
+                ),
             }
         return said
 

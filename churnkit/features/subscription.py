@@ -20,7 +20,7 @@ __all__ = ["Subscription"]
 
 PHRASES = {
     "active_subscriptions": Phrase(text="{value} subscriptions running"),
-    "subscription_mrr": Phrase(text="{value} a month from subscriptions", decimals=2),
+    "subscription_mrr": Phrase(text="{value} a month from subscriptions", decimals=2, money=True),
     "subscription_tenure_days": Phrase(text="subscribed first {value} days ago"),
     "days_since_subscription_start": Phrase(text="last subscription started {value} days ago"),
     "subscriptions_ended": Phrase(text="{value} subscriptions ended for good"),
@@ -95,7 +95,7 @@ class Subscription:
         said = dict(PHRASES)
         for d in self.windows_days:
             text = f"monthly revenue changed by {{value}} in {d} days"
-            said[f"subscription_mrr_change_{d}d"] = Phrase(text=text, decimals=2)
+            said[f"subscription_mrr_change_{d}d"] = Phrase(text=text, decimals=2, money=True)
         if self.plans:
             said["subscription_plan"] = Phrase(text="on plan {value}", words=tuple(self.plans))
         return said

@@ -56,6 +56,8 @@ class Bundle:
         that of the labels).
     typical : mapping of str to float or None
         Median of each feature among training customers who stayed: what reasons compare with.
+    groups : mapping of str to str
+        By feature, the group of correlated features that are one reason.
     distribution : mapping
         By feature, the bin edges and shares in training, for drift (PSI).
     metrics : mapping
@@ -77,6 +79,7 @@ class Bundle:
     population: Mapping[str, int]
     value: Mapping[str, Any]
     typical: Mapping[str, float | None] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
     distribution: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +96,7 @@ PLAIN = (
     "population",
     "value",
     "typical",
+    "groups",
     "distribution",
     "metrics",
     "notes",

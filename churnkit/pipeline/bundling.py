@@ -13,6 +13,7 @@ from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.models.bundle import Bundle
 from churnkit.models.drift import describe
 from churnkit.pipeline.session import now
+from churnkit.reasons import correlated_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,9 @@ def make_bundle(
             "horizon_days": value.horizon_days,
         },
         typical=_medians(stayed, names=names),
+        groups=correlated_groups(
+            newest.features.values, names=names, apart=newest.features.categories, seed=config.seed
+        ),
         distribution={
             **{name: describe(newest.features.values[:, i]) for i, name in enumerate(names)},
             "churn_probability": describe(predicted.churn_probability),

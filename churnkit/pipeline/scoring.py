@@ -18,6 +18,7 @@ from churnkit.features.learned import unknown_values
 from churnkit.features.named import make_builders
 from churnkit.pipeline.definitions import definitions_of, yearly_churn_of
 from churnkit.pipeline.elsewhere import customers_without_orders
+from churnkit.pipeline.reasoning import reasons_of
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.rejected import write_rejected
 from churnkit.pipeline.results import ScoreResult
@@ -28,7 +29,7 @@ from churnkit.pipeline.session import (
     open_session,
 )
 from churnkit.pipeline.tables import CUSTOMER_TABLES
-from churnkit.reasons import Reasons, contributions, phrases_of
+from churnkit.reasons import contributions
 from churnkit.retention.sections import customer_sections
 from churnkit.scoring import (
     ScoreRequest,
@@ -112,9 +113,7 @@ def score_in(
     manifest_path = Path(f"{target}.manifest.json")
     zone, definitions = bundle.data["time_zone"], definitions_of(config)
     builders = make_builders(bundle.features)
-    reasons = Reasons(
-        phrases=phrases_of(builders), typical=bundle.typical, count=config.scoring.reasons
-    )
+    reasons = reasons_of(config, bundle)
 
     def explained(features: FeatureMatrix) -> Mapping[str, list[Any]]:
         return reasons.columns(features, contributions(bundle.models.churn.learner, features))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.features.phrases import NumberFormat
+from churnkit.reasons.groups import members
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from churnkit.features.build import FeatureBuilder, Phrase
     from churnkit.models.base import FeatureMatrix
     from churnkit.reasons.contributions import Contributions
 
-__all__ = ["Reasons", "phrases_of"]
+    Floats = NDArray[np.float64]
+
+__all__ = ["Reason", "Reasons", "phrases_of"]
 
 
 def phrases_of(builders: Sequence[FeatureBuilder]) -> dict[str, Phrase]:
@@ -23,8 +30,38 @@ def phrases_of(builders: Sequence[FeatureBuilder]) -> dict[str, Phrase]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What a group of correlated features says of one customer.
+
+    Attributes
+    ----------
+    says : str
+        The strongest member in words.
+    feature : str
+        That member.
+    features : tuple of str
+        All members of the group.
+    contribution : float
+        Their sum, in log-odds: above 0 raises the risk, below 0 keeps the customer.
+    """
+
+    says: str
+    feature: str
+    features: tuple[str, ...]
+    contribution: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "features": list(self.features)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reasons:
     """Puts the strongest risk-raising contributions of each customer into words.
+
+    Correlated features are one reason: their contributions are added, and the one that adds most in
+    the direction of the sum is said. What says nothing of the customer, the date of the run or a
+    missing value, counts in the sum and is never said.
 
     Parameters
     ----------
@@ -34,11 +71,17 @@ class Reasons:
         Value of each feature typical of customers who stayed.
     count : int
         Reasons per customer; fewer where fewer features raise the risk.
+    groups : mapping of str to str, optional
+        By feature, its group (see :func:`.groups.correlated_groups`); by default each its own.
+    numbers : NumberFormat, optional
+        How numbers are written.
     """
 
     phrases: Mapping[str, Phrase]
     typical: Mapping[str, float | None]
     count: int
+    groups: Mapping[str, str] = field(default_factory=dict)
+    numbers: NumberFormat = field(default_factory=NumberFormat)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -58,35 +101,99 @@ class Reasons:
         explained : Contributions
             Of the same rows, of the churn model: positive values raise the risk.
         """
-        made: dict[str, list[Any]] = {name: [] for name in self.column_names}
-        if not self.count:
+        made: dict[str, list[Any]] = {
+            name: [None] * len(features.values) for name in self.column_names
+        }
+        if not self.count or not len(features.values):
             return made
-        # What says nothing of the customer is no reason: the date of the run, or a missing value.
-        sayable = np.array(["{value}" in self.phrases[n].text for n in explained.feature_names])
-        told = sayable & np.isfinite(features.values)
-        values = np.where(told, explained.values, -np.inf)
-        top = np.argsort(-values, axis=1, kind="stable")[:, : self.count]
-        rows = np.arange(len(values))
-        for i in range(self.count):
-            if i >= top.shape[1]:
-                for suffix in ("", "_feature", "_contribution"):
-                    made[f"reason_{i + 1}{suffix}"] = [None] * len(values)
-                continue
-            chosen = top[:, i]
-            weight, value = values[rows, chosen], features.values[rows, chosen]
-            raises = weight > 0.0
-            names = [explained.feature_names[j] for j in chosen]
-            made[f"reason_{i + 1}"] = [
-                self._say(name, float(v)) if up else None
-                for name, v, up in zip(names, value, raises, strict=True)
-            ]
-            made[f"reason_{i + 1}_feature"] = [
-                n if up else None for n, up in zip(names, raises, strict=True)
-            ]
-            made[f"reason_{i + 1}_contribution"] = [
-                float(w) if up else None for w, up in zip(weight, raises, strict=True)
-            ]
+        sums, said = self.sums(features, explained.values)
+        for i, chosen in enumerate(_strongest(sums, self.count), start=1):
+            rows = np.flatnonzero(np.take_along_axis(sums, chosen[:, None], 1)[:, 0] > 0.0)
+            for row in rows:
+                group = chosen[row]
+                position = said[row, group]
+                made[f"reason_{i}"][row] = self._say(features, int(row), position)
+                made[f"reason_{i}_feature"][row] = features.names[position]
+                made[f"reason_{i}_contribution"][row] = float(sums[row, group])
         return made
 
-    def _say(self, name: str, value: float) -> str:
-        return self.phrases[name].say(value, typical=self.typical.get(name))
+    def sums(
+        self, features: FeatureMatrix, weights: Floats, *, raising: bool = True
+    ) -> tuple[Floats, NDArray[np.intp]]:
+        """Return the contribution of each group, and the position of the member that is said.
+
+        Returns
+        -------
+        sums : ndarray of float64, shape (n, n_groups)
+            0 where the group has no member to be said in the wanted direction.
+        said : ndarray of int, shape (n, n_groups)
+        """
+        sign = 1.0 if raising else -1.0
+        groups = self._members(features.names)
+        told = self._sayable(features.names) & np.isfinite(features.values)
+        wanted = np.where(told, sign * weights, -np.inf)
+        sums = np.empty((len(weights), len(groups)))
+        said = np.empty(sums.shape, dtype=np.intp)
+        for g, positions in enumerate(groups):
+            best = np.argmax(wanted[:, positions], axis=1)
+            said[:, g] = np.asarray(positions)[best]
+            total = weights[:, positions].sum(axis=1)
+            strongest = np.take_along_axis(wanted, said[:, g][:, None], 1)[:, 0]
+            sums[:, g] = np.where((strongest > 0.0) & (sign * total > 0.0), total, 0.0)
+        return sums, said
+
+    def of_customer(
+        self, features: FeatureMatrix, weights: Floats, *, raising: bool
+    ) -> list[Reason]:
+        """Return all reasons for one customer's risk, or what keeps the customer, strongest first.
+
+        Parameters
+        ----------
+        features : FeatureMatrix, shape (1, n_features)
+        weights : ndarray of float64, shape (1, n_features)
+            Contributions to the log-odds of churning.
+        raising : bool
+            Whether what raises the risk is wanted; else what lowers it.
+        """
+        sums, said = self.sums(features, weights, raising=raising)
+        groups = self._members(features.names)
+        order = np.argsort(-np.abs(sums[0]), kind="stable")
+        return [
+            Reason(
+                says=self._say(features, 0, said[0, g]),
+                feature=features.names[said[0, g]],
+                features=tuple(features.names[i] for i in groups[g]),
+                contribution=float(sums[0, g]),
+            )
+            for g in order
+            if sums[0, g] != 0.0
+        ]
+
+    def say(self, features: FeatureMatrix, row: int, feature: str) -> str:
+        """Return what a feature of a customer says, reason or not."""
+        return self._say(features, row, features.names.index(feature))
+
+    def _say(self, features: FeatureMatrix, row: int, position: Any) -> str:
+        name = features.names[position]
+        phrase = self.phrases[name]
+        beside = None
+        if phrase.beside is not None and phrase.beside[0] in features.names:
+            beside = float(features.values[row, features.names.index(phrase.beside[0])])
+        return phrase.say(
+            float(features.values[row, position]),
+            typical=self.typical.get(name),
+            beside=beside,
+            numbers=self.numbers,
+        )
+
+    def _members(self, names: tuple[str, ...]) -> list[list[int]]:
+        return members(self.groups, names)
+
+    def _sayable(self, names: tuple[str, ...]) -> NDArray[np.bool_]:
+        return np.array([self.phrases[name].sayable for name in names])
+
+
+def _strongest(sums: Floats, count: int) -> list[NDArray[np.intp]]:
+    """Return, for each of the strongest places, the group of every row."""
+    order = np.argsort(-sums, axis=1, kind="stable")[:, :count]
+    return list(order.T)

@@ -115,4 +115,6 @@ def score_frame(
 
 
 def _reasons(bundle: Bundle, *, builders: Sequence[FeatureBuilder], count: int) -> Reasons:
-    return Reasons(phrases=phrases_of(builders), typical=bundle.typical, count=count)
+    return Reasons(
+        phrases=phrases_of(builders), typical=bundle.typical, groups=bundle.groups, count=count
+    )

@@ -74,6 +74,8 @@ DEFAULTS = {
         "as_of": None,
         "risk_bands": {"medium": 0.33, "high": 0.66},
         "reasons": 3,
+        "numbers": "en",
+        "currency": "",
         "output": "out/shop/scores.parquet",
     },
     "retention": {

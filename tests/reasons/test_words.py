@@ -148,3 +148,36 @@ def test_every_feature_has_a_phrase():
     names = {name for builder in builders for name in builder.feature_names}
     assert set(phrases) == names
     assert not [n for n, p in phrases.items() if n in p.say(1.0) and "_" in n]
+
+
+def grouped():
+    """Return reasons in which days and share say the same."""
+    return Reasons(phrases=PHRASES, typical={}, count=3, groups={"days": "days", "share": "days"})
+
+
+def one(weights):
+    """Return the contributions of one customer."""
+    return Contributions(feature_names=NAMES, values=np.array([weights]), base=0.0)
+
+
+def test_correlated_features_are_one_reason():
+    """Their contributions are added, and the stronger is said."""
+    found = grouped().columns(matrix([[143, 2, 0.125]]), one([0.3, 0.4, 0.2]))
+
+    assert found["reason_1"] == ["no order for 143 days"]
+    assert found["reason_1_contribution"] == [pytest.approx(0.5)]
+    assert found["reason_2_feature"] == ["orders"]
+    assert found["reason_3"] == [None]
+
+
+def test_a_group_that_keeps_the_customer_is_no_reason_for_risk():
+    """Though one member of it alone would raise the risk."""
+    features, weights = matrix([[143, 2, 0.125]]), np.array([[0.3, 0.4, -0.9]])
+
+    raising = grouped().of_customer(features, weights, raising=True)
+    keeping = grouped().of_customer(features, weights, raising=False)
+
+    assert [(r.feature, r.contribution) for r in raising] == [("orders", 0.4)]
+    assert [(r.feature, round(r.contribution, 6)) for r in keeping] == [("share", -0.6)]
+    assert keeping[0].says == "12 % of spend returned"
+    assert keeping[0].to_dict()["features"] == ["days", "share"]
