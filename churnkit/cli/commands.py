@@ -192,6 +192,16 @@ def explain(
         typer.Option("--customer", metavar="ID", help="A customer to explain; may be repeated."),
     ] = None,
     as_of: AsOf = None,
+    compare: Annotated[
+        str | None, typer.Option(metavar="DATE", help="How drivers changed since another date.")
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(metavar="SEGMENT", help="risk_band, rfm_segment or a column of customers."),
+    ] = "risk_band",
+    target: Annotated[
+        str, typer.Option(metavar="WHAT", help="What is explained: churn or spend.")
+    ] = "churn",
     model: Model = None,
     output: Annotated[
         Path | None,
@@ -202,24 +212,25 @@ def explain(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Say what drives churn, over everybody and for single customers.
+    """Say what drives churn or spend, over everybody, by segment, between dates and for a customer.
 
     Example: churnkit explain configs/online_retail_ii.yaml --customer 12347
     """
 
     def verb(console: Console, loaded: Any) -> tuple[Any, Callable[[], None]]:
-        from churnkit.cli import show
+        from churnkit.cli import show_explanation
         from churnkit.pipeline import explain as do
 
+        asked: dict[str, Any] = {"compare": compare, "by": by, "target": target, "model": model}
         result = do(
             loaded,
             customers=customer or (),
             as_of=as_of,
-            model=model,
             output=output,
             progress=console.progress,
+            **asked,
         )
-        return result, lambda: show.explanation(console, result)
+        return result, lambda: show_explanation.explanation(console, result)
 
     carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 

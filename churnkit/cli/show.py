@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
-
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from churnkit.cli.show_metrics import recent_metrics
+from churnkit.cli.tables import add_row, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from churnkit.labels import HorizonAdvice
     from churnkit.pipeline.reporting import ReportResult
     from churnkit.pipeline.results import (
-        ExplainResult,
         RunResult,
         ScoreResult,
         TrainResult,
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backtest",
-    "explanation",
     "names",
     "page",
     "promoted",
@@ -52,29 +47,7 @@ SHOWN: tuple[tuple[str, str, str, bool | None], ...] = (
     ("spend.decile_mape", "decile\nMAPE", ".2f", False),
     ("spend.total_bias", "total\nbias", "+.1%", None),
 )
-MOST_REASONS = 8
 MOST_EXAMPLES = 3
-MOST_DRIVERS = 20
-
-
-def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
-    """Return a table without frames; columns named in ``right`` hold numbers and never wrap."""
-    table = Table(
-        title=Text(title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for column in columns:
-        number = column in right
-        table.add_column(column, justify="right" if number else "left", no_wrap=number)
-    return table
-
-
-def _add(table: Table, *cells: str, style: str = "") -> None:
-    """Add a row of plain text: brackets in ids are no markup."""
-    table.add_row(*(Text(cell) for cell in cells), style=style)
 
 
 def run(console: Console, result: RunResult) -> None:
@@ -116,10 +89,10 @@ def validation(console: Console, result: ValidationResult) -> None:
 def _horizons(console: Console, advice: HorizonAdvice) -> None:
     """Show, for a grid of horizons, who would have been given up too early or noticed too late."""
     numbers = ("days", "customers", "called churned", "of them return", "of the rest never return")
-    table = _table("What a horizon would have meant", *numbers, right=numbers)
+    table = plain_table("What a horizon would have meant", *numbers, right=numbers)
     for outcome in advice.outcomes:
         rates = (outcome.returning_rate, outcome.never_returning_rate)
-        _add(
+        add_row(
             table,
             str(outcome.horizon_days),
             f"{outcome.customers:,}",
@@ -139,15 +112,15 @@ def _tables(
     console: Console, reports: tuple[TableReport, ...], *, every_check: bool = False
 ) -> None:
     for report in reports:
-        table = _table(
+        table = plain_table(
             f"{report.table}: {report.source}", "check", "rows", "", "such as", right=("rows",)
         )
-        _add(table, "rows read", f"{report.rows_read:,}", "", "")
+        add_row(table, "rows read", f"{report.rows_read:,}", "", "")
         for check in report.checks:
             if check.rows or every_check:
                 fate = ("set aside" if check.set_aside else "kept") if check.rows else ""
-                _add(table, check.sentence, f"{check.rows:,}", fate, _examples(check.examples))
-        _add(table, "rows used", f"{report.rows_used:,}", "", "", style="bold")
+                add_row(table, check.sentence, f"{check.rows:,}", fate, _examples(check.examples))
+        add_row(table, "rows used", f"{report.rows_used:,}", "", "", style="bold")
         console.print(table)
 
 
@@ -180,7 +153,7 @@ def backtest(console: Console, result: Backtest) -> None:
         f" {sum(s.customers for s in result.snapshots):,} customers"
     )
     headings = tuple(heading for _, heading, _, _ in SHOWN)
-    table = _table(title, "model", *headings, right=headings)
+    table = plain_table(title, "model", *headings, right=headings)
     best = {metric: _best(means, metric, more) for metric, _, _, more in SHOWN}
     for name, metrics in means.items():
         cells = []
@@ -210,13 +183,13 @@ def _best(means: Mapping[str, Mapping[str, float | None]], metric: str, more: bo
 def scores(console: Console, result: ScoreResult) -> None:
     """Show the counts of the score table and its totals."""
     manifest = result.manifest
-    table = _table(f"Scores as of {manifest['as_of']}", "customers", "rows", right=("rows",))
+    table = plain_table(f"Scores as of {manifest['as_of']}", "customers", "rows", right=("rows",))
     for status in ("scored", "inactive", "no_valid_orders"):
-        _add(table, status, f"{manifest['statuses'].get(status, 0):,}")
+        add_row(table, status, f"{manifest['statuses'].get(status, 0):,}")
         if status == "scored":
             for band in ("high", "medium", "low"):
-                _add(table, f"  {band} risk", f"{manifest['risk_bands'].get(band, 0):,}")
-    _add(table, "all", f"{manifest['rows']:,}", style="bold")
+                add_row(table, f"  {band} risk", f"{manifest['risk_bands'].get(band, 0):,}")
+    add_row(table, "all", f"{manifest['rows']:,}", style="bold")
     console.print(table)
     totals, band = manifest["totals"], manifest["expected_spend_total"]
     console.say(
@@ -238,55 +211,20 @@ def scores(console: Console, result: ScoreResult) -> None:
         console.place(f"Rows of {name} set aside ({written['rows']:,}):", written["path"])
 
 
-def explanation(console: Console, result: ExplainResult) -> None:
-    """Show the strongest drivers, and the contributions of each customer asked for."""
-    if not result.customers:
-        table = _table(
-            f"Drivers of churn as of {result.as_of} (version {result.model_version})",
-            "feature",
-            "effect",
-            "in words",
-            right=("effect",),
-        )
-        for row in result.drivers[:MOST_DRIVERS]:
-            _add(table, row["feature"], f"{row['mean_contribution']:.3f}", row["says"])
-        console.print(table)
-        console.say("Effect: mean |contribution| to the log-odds of churning.")
-    for customer, rows in result.customers.items():
-        _customer(console, f"Customer {customer} as of {result.as_of}", rows)
-    if result.customers:
-        console.say("Effect: contribution to the log-odds of churning; above 0 raises the risk.")
-    if result.output is not None:
-        console.place("Contributions:", result.output)
-
-
-def _customer(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    table = _table(title, "what", "effect", right=("effect",))
-    for row in rows[:MOST_REASONS]:
-        effect = Text(
-            f"{row['contribution']:+.3f}", style="red" if row["contribution"] > 0 else "green"
-        )
-        table.add_row(Text(row["says"]), effect)
-    if others := rows[MOST_REASONS:]:
-        rest = sum(row["contribution"] for row in others)
-        _add(table, f"{len(others)} other features", f"{rest:+.3f}")
-    console.print(table)
-
-
 def started(console: Console, result: Starter) -> None:
     """Show which columns were recognised and what to do next."""
-    table = _table(f"{result.output} for {result.source}", "ours", "column of the file")
+    table = plain_table(f"{result.output} for {result.source}", "ours", "column of the file")
     for ours, theirs in result.columns.items():
-        _add(table, ours, theirs)
+        add_row(table, ours, theirs)
     console.print(table)
     console.place("Next: churnkit validate", result.output)
 
 
 def names(console: Console, result: NameList) -> None:
     """Show names with what each means."""
-    table = _table(result.kind, "name", "what it is")
+    table = plain_table(result.kind, "name", "what it is")
     for name, meaning in result.names.items():
-        _add(table, name, meaning)
+        add_row(table, name, meaning)
     console.print(table)
 
 

@@ -239,6 +239,10 @@ class FittedLearner(Protocol):
         """Return exact Shapley values, shape (n, n_features + 1); the last column is the base."""
         ...
 
+    def interactions(self, features: FeatureMatrix) -> dict[tuple[int, int], float] | None:
+        """Return the mean size of the joint effect of pairs of columns, None if not to be had."""
+        ...
+
     def contributions_method(self, rows: int) -> str:
         """Return how so many rows are explained, for the account of a run."""
         ...

@@ -91,6 +91,11 @@ class FittedLightGBM:
         features.require(self.feature_names)
         return self._shapley.values(features.values)
 
+    def interactions(self, features: FeatureMatrix) -> dict[tuple[int, int], float] | None:
+        """Return the mean joint effect of pairs; see :meth:`.shapley.ExactShapley.interactions`."""
+        features.require(self.feature_names)
+        return self._shapley.interactions(features.values)
+
     def contributions_method(self, rows: int) -> str:
         """Return which library explains so many rows; see :class:`.shapley.ExactShapley`."""
         return self._shapley.method(rows)

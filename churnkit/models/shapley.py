@@ -91,6 +91,31 @@ class ExactShapley:
             list(pool.map(explain, range(0, len(rows), step)))
         return found
 
+    def interactions(self, rows: NDArray[np.float32]) -> dict[tuple[int, int], float] | None:
+        """Return the mean size of the joint effect of every pair of features; None if not to be had.
+
+        The joint effect of two features is what they add together beyond what each adds alone: both
+        halves of their SHAP interaction value. Pairs that never meet in a tree are absent.
+        """
+        import pandas as pd
+        from woodelf import WoodelfExplainer
+
+        if self._obstacle is not None:
+            return None
+        frame = pd.DataFrame(np.asfortranarray(rows, dtype=np.float32), copy=False)
+        found = WoodelfExplainer(self._readable).shap_interaction_values(
+            frame,
+            include_interaction_with_itself=False,
+            as_df=True,
+            exclude_zero_contribution_features=True,
+            verbose=False,
+        )
+        return {
+            (int(a), int(b)): float(2.0 * np.abs(found[(a, b)].to_numpy()).mean())
+            for a, b in found.columns
+            if a < b
+        }
+
     def _chunk(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         import pandas as pd
         from woodelf import WoodelfExplainer

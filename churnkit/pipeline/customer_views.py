@@ -34,6 +34,7 @@ __all__ = [
     "drawn_customers",
     "driver_sample",
     "explain_customers",
+    "past_probabilities",
 ]
 
 BATCH_ROWS = 50_000
@@ -121,7 +122,7 @@ def customer_views(
         How many customers are scored in all.
     """
     ids = top.column("customer_id").to_pylist()
-    past = _past(session, bundle, ids) if scored <= MOST_FOR_PAST else {}
+    past = past_probabilities(session, bundle, ids) if scored <= MOST_FOR_PAST else {}
     orders, happenings = orders_of(session, ids), happenings_of(session, ids)
     phrases = phrases_of(make_builders(bundle.features))
     views = []
@@ -158,7 +159,9 @@ def _in_words(
     return said
 
 
-def _past(session: Session, bundle: Bundle, ids: Sequence[str]) -> dict[str, dict[str, float]]:
+def past_probabilities(
+    session: Session, bundle: Bundle, ids: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Return the churn probabilities of some customers at earlier cutoffs, oldest first."""
     step = timedelta(days=session.config.snapshots.every_days)
     cutoffs = [session.as_of - step * back for back in range(PAST_CUTOFFS, 0, -1)]

@@ -1,23 +1,25 @@
-"""The verb ``explain``: what drives churn, over everybody and for single customers."""
+"""The verb ``explain``: what drives churn or spend, over everybody and for single customers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from churnkit.data.sinks import open_sink
-from churnkit.data.windows import Snapshot
-from churnkit.errors import DataError
-from churnkit.features.build import build_features
-from churnkit.features.named import make_builders
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.data.windows import as_day, midnight_us
+from churnkit.errors import DataError, ParameterError
+from churnkit.pipeline.customer_page import customer_pages
+from churnkit.pipeline.definitions import definitions_of
+from churnkit.pipeline.explained import ExplainResult
+from churnkit.pipeline.population import contribution_schema, explain_population
 from churnkit.pipeline.registered import open_bundle
-from churnkit.pipeline.results import ExplainResult
 from churnkit.pipeline.session import as_config, open_session
-from churnkit.reasons import ExplainedSample, Sampler, contributions, phrases_of
+from churnkit.pipeline.tables import CUSTOMER_TABLES
+from churnkit.reasons import change_of_drivers, drivers_by_segment
+from churnkit.registry import did_you_mean
+from churnkit.retention.customer import customer_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +27,14 @@ if TYPE_CHECKING:
 
     from churnkit.config import Config
     from churnkit.models.bundle import Bundle
+    from churnkit.pipeline.population import ExplainedPopulation, Target
+    from churnkit.pipeline.session import Session
 
 __all__ = ["explain"]
 
-BATCH_ROWS = 50_000
-SAMPLE_ROWS = 5_000
+INTERACTION_ROWS = 1_000
+MOST_PAIRS = 20
+TARGETS = ("churn", "spend")
 
 
 def explain(
@@ -38,11 +43,14 @@ def explain(
     tables: Mapping[str, Any] | None = None,
     customers: Sequence[str] = (),
     as_of: date | str | None = None,
+    compare: date | str | None = None,
+    by: str = "risk_band",
+    target: Target = "churn",
     model: str | Path | None = None,
     output: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ExplainResult:
-    """Say what drives churn, over the population and for single customers.
+    """Say what drives churn, or expected spend, over the population and for single customers.
 
     Parameters
     ----------
@@ -53,6 +61,12 @@ def explain(
         Customers to explain one by one; each must be in the population at ``as_of``.
     as_of, model : optional
         As for :func:`score`.
+    compare : date or ISO text, optional
+        Another date: how the drivers changed from it to ``as_of``.
+    by : str, default "risk_band"
+        Segments: ``risk_band``, ``rfm_segment`` or a column of the table ``customers``.
+    target : {"churn", "spend"}
+        What is explained: the log-odds of churning, or the log of the spend that is expected.
     output : path, optional
         ``.parquet`` or ``.csv`` file for the contributions of everybody in the population.
     progress : callable, optional
@@ -62,129 +76,131 @@ def explain(
     ------
     DataError
         If nobody, or not every customer asked for, is in the population.
+    ParameterError
+        If ``by``, ``target`` or a date is not one.
     """
     config = as_config(config)
+    if target not in TARGETS:
+        msg = f"explain: target must be churn or spend; got {target!r}"
+        raise ParameterError(msg)
     bundle = open_bundle(config, model)
     with open_session(
-        config, tables=tables, as_of=as_of, bundle=bundle, progress=progress
+        config, tables=tables, as_of=as_of, bundle=bundle, also=CUSTOMER_TABLES, progress=progress
     ) as session:
-        builders = make_builders(bundle.features)
-        session.progress(f"explaining as of {session.as_of}")
-        explained = _Explained(bundle=bundle, wanted=frozenset(customers))
-        snapshot = Snapshot(
-            cutoff=session.as_of, time_zone=bundle.data["time_zone"], **bundle.snapshot
-        )
-        batches = build_features(session.read.history, snapshot, builders=builders).batches(
-            rows=BATCH_ROWS
-        )
-        if output is None:
-            for batch in batches:
-                explained.see(batch, snapshot)
-        else:
-            with open_sink(output, schema=_contribution_schema(bundle)) as sink:
-                for batch in batches:
-                    sink.write(explained.see(batch, snapshot))
-    if unknown := sorted(set(customers) - set(explained.customers)):
-        msg = (
-            f"explain: no such customer in the population as of {session.as_of}:"
-            f" {', '.join(unknown)}"
-        )
-        raise DataError(msg)
-    phrases = phrases_of(builders)
-    return ExplainResult(
-        as_of=str(session.as_of),
-        model_version=bundle.version,
-        drivers=explained.drivers({name: p.text for name, p in phrases.items()}),
-        sample=explained.sample({name: p.text.format(value="…") for name, p in phrases.items()}),
-        customers={
-            name: [
-                {**row, "says": phrases[row["feature"]].say(row["value"], typical=row["typical"])}
-                for row in explained.customers[name]
-            ]
-            for name in customers
-        },
-        output=None if output is None else Path(output),
-    )
-
-
-def _contribution_schema(bundle: Bundle) -> Any:
-    import pyarrow as pa
-
-    numbers = ("base", *bundle.feature_names)
-    return pa.schema([("customer_id", pa.string()), *((name, pa.float64()) for name in numbers)])
-
-
-@dataclass(kw_only=True, eq=False)
-class _Explained:
-    """Sums of contributions over a population, and the rows of customers asked for."""
-
-    bundle: Bundle
-    wanted: frozenset[str]
-    rows: int = 0
-    total: Any = 0.0
-    base: float = 0.0
-    sampler: Sampler = field(default_factory=lambda: Sampler(size=SAMPLE_ROWS))
-    customers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def see(self, batch: Any, snapshot: Snapshot) -> Any:
-        """Explain the eligible customers of a batch and return their contributions as a table."""
-        import pyarrow as pa
-
-        names = self.bundle.feature_names
-        eligible = eligible_customers(base_numbers(batch), snapshot, **self.bundle.population)
-        kept = batch.filter(eligible)
-        matrix = FeatureMatrix.from_arrow(kept, names=names)
-        found = contributions(self.bundle.models.churn.learner, matrix)
-        self.rows += len(found.values)
-        self.total = self.total + np.abs(found.values).sum(axis=0)
-        ids = kept.column("customer_id").to_pylist()
-        if ids:
-            self.base = found.base
-            self.sampler.see(ids, matrix.values, found.values)
-        for position, customer in enumerate(ids):
-            if customer in self.wanted:
-                self.customers[customer] = self._one(
-                    matrix.values[position], found.values[position]
-                )
-        base = np.full(len(ids), found.base)
-        columns = [pa.array(ids, pa.string()), pa.array(base), *map(pa.array, found.values.T)]
-        return pa.table(columns, schema=_contribution_schema(self.bundle))
-
-    def _one(self, values: Any, weights: Any) -> list[dict[str, Any]]:
-        order = np.argsort(-np.abs(weights), kind="stable")
-        return [
-            {
-                "feature": self.bundle.feature_names[i],
-                "value": None if np.isnan(values[i]) else float(values[i]),
-                "typical": self.bundle.typical.get(self.bundle.feature_names[i]),
-                "contribution": float(weights[i]),
-            }
-            for i in order
-        ]
-
-    def sample(self, says: Mapping[str, str]) -> ExplainedSample:
-        """Return the customers drawn, for plots."""
-        ids, (values, weights) = self.sampler.drawn()
-        return ExplainedSample(
-            customer_ids=ids,
-            feature_names=self.bundle.feature_names,
-            says=says,
-            values=values,
-            contributions=weights,
-            base=self.base,
-        )
-
-    def drivers(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return mean |contribution| by feature, the strongest first."""
-        if not self.rows:
-            msg = "explain: nobody is in the population"
+        _check_by(session, by)
+        then = as_day(compare, time_zone=bundle.data["time_zone"], name="compare")
+        found = _explained(session, bundle, target=target, wanted=customers, output=output)
+        if unknown := sorted(set(customers) - set(found.rows)):
+            msg = (
+                f"explain: no such customer in the population as of {session.as_of}:"
+                f" {', '.join(unknown)}"
+            )
             raise DataError(msg)
-        mean = np.asarray(self.total) / self.rows
-        return [
-            {
-                "feature": self.bundle.feature_names[i],
-                "mean_contribution": float(mean[i]),
-                "says": texts[self.bundle.feature_names[i]].format(value="…"),
-            }
-            for i in np.argsort(-mean, kind="stable")
-        ]
+        changes = []
+        if then is not None:
+            earlier = explain_population(session, bundle, as_of=then, target=target)
+            changes = change_of_drivers(
+                found.sums, earlier.sums, names=bundle.feature_names, says=found.sample.says
+            )
+        return ExplainResult(
+            target=target,
+            as_of=str(session.as_of),
+            model_version=bundle.version,
+            population=len(found.rows),
+            method=found.method,
+            drivers=found.sums.rows(bundle.feature_names, found.sample.says),
+            by=by,
+            segments=drivers_by_segment(
+                found.sample.contributions,
+                _segments(session, bundle, found, by=by),
+                names=bundle.feature_names,
+                says=found.sample.says,
+            ),
+            cohorts=found.cohorts,
+            interactions=_interactions(bundle, found, target=target),
+            sample=found.sample,
+            compared_with=None if then is None else str(then),
+            changes=changes,
+            customers=customer_pages(session, bundle, found, ids=list(dict.fromkeys(customers))),
+            output=None if output is None else Path(output),
+        )
+
+
+def _explained(
+    session: Session,
+    bundle: Bundle,
+    *,
+    target: Target,
+    wanted: Sequence[str],
+    output: Path | str | None,
+) -> ExplainedPopulation:
+    """Explain everybody as of the session's date, and write the contributions if wanted."""
+    session.progress(f"explaining as of {session.as_of}")
+    asked: dict[str, Any] = {"as_of": session.as_of, "target": target, "wanted": set(wanted)}
+    if output is None:
+        return explain_population(session, bundle, **asked)
+    with open_sink(output, schema=contribution_schema(bundle)) as sink:
+        return explain_population(session, bundle, **asked, write=sink.write)
+
+
+def _check_by(session: Session, by: str) -> None:
+    known = ["risk_band", "rfm_segment", *_attributes(session)]
+    if by not in known:
+        guess = did_you_mean(by, known)
+        msg = f"explain: by must name a segment; got {by!r}.{guess} Known: {', '.join(known)}."
+        raise ParameterError(msg)
+
+
+def _attributes(session: Session) -> list[str]:
+    if "customers" not in session.others:
+        return []
+    names = session.others["customers"].rows.collect_schema().names()
+    return [name for name in names if name != "customer_id" and not name.endswith("_us")]
+
+
+def _segments(
+    session: Session, bundle: Bundle, found: ExplainedPopulation, *, by: str
+) -> list[str]:
+    """Return the segment of each customer of the sample."""
+    ids = found.sample.customer_ids
+    if by == "risk_band":
+        bands = session.config.scoring.risk_bands
+        rows = np.array([found.rows[name] for name in ids])
+        p = found.predictions.churn_probability[rows]
+        return list(np.where(p >= bands.high, "high", np.where(p >= bands.medium, "medium", "low")))
+    if by == "rfm_segment":
+        frame = customer_metrics(
+            session.read.history.tables["orders"],
+            as_of_us=midnight_us(session.as_of, time_zone=bundle.data["time_zone"]),
+            gross_margin=bundle.value["gross_margin"],
+            segments=definitions_of(session.config).segments,
+        )
+    else:
+        frame = session.others["customers"].rows
+    table = session.engine.collect(frame.select("customer_id", by))
+    known = dict(zip(*(table.column(c).to_pylist() for c in ("customer_id", by)), strict=True))
+    return [str(known.get(name) or "unknown") for name in ids]
+
+
+def _interactions(
+    bundle: Bundle, found: ExplainedPopulation, *, target: Target
+) -> list[dict[str, Any]] | None:
+    """Return the pairs with the largest joint effect, on a part of the sample."""
+    models, sample = bundle.models, found.sample
+    learner = models.churn.learner if target == "churn" else models.spend.learners[0]
+    pairs = learner.interactions(
+        sample.matrix[np.arange(min(INTERACTION_ROWS, len(sample.values)))]
+    )
+    if pairs is None:
+        return None
+    names, says = sample.feature_names, sample.says
+    return [
+        {
+            "feature": names[a],
+            "with": names[b],
+            "says": says[names[a]],
+            "with_says": says[names[b]],
+            "mean_joint_effect": size,
+        }
+        for (a, b), size in sorted(pairs.items(), key=lambda pair: -pair[1])[:MOST_PAIRS]
+    ]

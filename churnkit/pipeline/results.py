@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from churnkit.labels import HorizonAdvice
     from churnkit.pipeline.metrics import MetricsResult
     from churnkit.pipeline.reporting import ReportResult
-    from churnkit.reasons import ExplainedSample
 
-__all__ = ["ExplainResult", "RunResult", "ScoreResult", "TrainResult", "ValidationResult"]
+__all__ = ["RunResult", "ScoreResult", "TrainResult", "ValidationResult"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,50 +138,6 @@ class ScoreResult:
         # Only an empty cell is a null: a customer may be called NA, or 007.
         texts = {"customer_id": str, "model_version": str}
         return pd.read_csv(self.output, dtype=texts, keep_default_na=False, na_values=[""])
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainResult:
-    """Drivers of churn over a population and for single customers.
-
-    Attributes
-    ----------
-    drivers : list of dict
-        ``feature``, ``mean_contribution`` (mean |log-odds|), ``says`` (the phrase), strongest first.
-    customers : dict of str to list of dict
-        For each customer asked for: ``feature``, ``value``, ``contribution``, ``says``.
-    sample : ExplainedSample
-        At most 5,000 customers of the population drawn at random, with features and contributions.
-    output : Path or None
-        Contributions of everybody, if written.
-    """
-
-    as_of: str
-    model_version: str
-    drivers: list[dict[str, Any]]
-    sample: ExplainedSample
-    customers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    output: Path | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "as_of": self.as_of,
-            "model_version": self.model_version,
-            "drivers": self.drivers,
-            "customers": self.customers,
-            "output": None if self.output is None else str(self.output),
-        }
-
-    def to_pandas(self) -> Any:
-        """Return the drivers as a frame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.drivers)
-
-    def to_shap(self) -> Any:
-        """Return the sampled customers as a ``shap.Explanation`` that shap's own plots take."""
-        return self.sample.to_shap()
 
 
 @dataclass(frozen=True, kw_only=True)

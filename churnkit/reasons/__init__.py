@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from churnkit.reasons.contributions import Contributions, contributions
+from churnkit.reasons.drivers import DriverSums, change_of_drivers, dependence, drivers_by_segment
 from churnkit.reasons.groups import correlated_groups
 from churnkit.reasons.sample import ExplainedSample, Sampler
+from churnkit.reasons.scales import STEPS, FinalSteps, final_steps, on_probability
+from churnkit.reasons.spend import spend_contributions
 from churnkit.reasons.words import Reason, Reasons, phrases_of
 
 __all__ = [
+    "STEPS",
     "Contributions",
+    "DriverSums",
     "ExplainedSample",
+    "FinalSteps",
     "Reason",
     "Reasons",
     "Sampler",
+    "change_of_drivers",
     "contributions",
     "correlated_groups",
+    "dependence",
+    "drivers_by_segment",
+    "final_steps",
+    "on_probability",
     "phrases_of",
+    "spend_contributions",
 ]

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from churnkit.errors import ParameterError
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.calibration import sigmoid
+from churnkit.reasons.scales import STEPS, on_probability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from churnkit.reasons.scales import FinalSteps
+
+    Scale = Literal["learner", "log_odds", "probability"]
     Floats = NDArray[np.float64]
 
 __all__ = ["ExplainedSample", "Sampler"]
@@ -20,7 +28,7 @@ __all__ = ["ExplainedSample", "Sampler"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExplainedSample:
-    """Features of some customers and what each adds to the raw score.
+    """Features of some customers and what each adds to the model's raw score.
 
     Attributes
     ----------
@@ -32,9 +40,11 @@ class ExplainedSample:
     values : ndarray, shape (n, n_features)
         NaN where a feature is not known.
     contributions : ndarray of float64, shape (n, n_features)
-        In log-odds for churn.
+        In log-odds for churn, in log-currency for spend.
     base : float
         Raw score of the average training row; base + sum of contributions is a row's raw score.
+    steps : FinalSteps or None
+        From the learner's log-odds to the churn probability; None for spend.
     """
 
     customer_ids: tuple[str, ...]
@@ -43,23 +53,57 @@ class ExplainedSample:
     values: NDArray[Any]
     contributions: Floats
     base: float
+    steps: FinalSteps | None = None
 
-    def to_shap(self) -> Any:
+    @property
+    def matrix(self) -> FeatureMatrix:
+        """The features, as a learner takes them."""
+        return FeatureMatrix(names=self.feature_names, values=self.values)
+
+    def to_shap(self, *, scale: Scale = "learner", words: bool = False) -> Any:
         """Return a ``shap.Explanation`` for shap's own plots (``pip install 'churnkit-ml[notebooks]'``).
+
+        Parameters
+        ----------
+        scale : {"learner", "log_odds", "probability"}
+            Of the learner's raw score; of the final log-odds, after blend, calibration and level,
+            whose two columns more say what the purchase model and calibration add; or of the churn
+            probability (see :func:`.scales.on_probability`). Each adds up exactly.
+        words : bool, default False
+            Name features in words instead of by column.
 
         Raises
         ------
         ImportError
             If shap is not installed.
+        ParameterError
+            If the scale is not known, or not one of spend.
         """
         import shap
 
+        weights, base, steps = self._on_scale(scale)
+        data = np.asarray(self.values, dtype=np.float64)
+        names = [self.says[name] if words else name for name in self.feature_names]
         return shap.Explanation(
-            values=self.contributions,
-            base_values=np.full(len(self.contributions), self.base),
-            data=np.asarray(self.values, dtype=np.float64),
-            feature_names=list(self.feature_names),
+            values=weights,
+            base_values=np.full(len(weights), base),
+            data=np.column_stack([data, np.full((len(data), len(steps)), np.nan)]),
+            feature_names=[*names, *(STEPS[step] if words else step for step in steps)],
         )
+
+    def _on_scale(self, scale: str) -> tuple[Floats, float, tuple[str, ...]]:
+        """Return contributions, base and the steps that are columns too."""
+        if scale == "learner":
+            return self.contributions, self.base, ()
+        if scale not in {"log_odds", "probability"} or self.steps is None:
+            known = "learner, log_odds, probability" if self.steps is not None else "learner"
+            msg = f"to_shap: scale must be a known name; got {scale!r}. Known: {known}."
+            raise ParameterError(msg)
+        parts = self.steps.parts(self.contributions)
+        if scale == "log_odds":
+            return parts, self.steps.base, tuple(STEPS)
+        base = float(sigmoid(np.array(self.steps.base)))
+        return on_probability(parts, base=self.steps.base), base, tuple(STEPS)
 
 
 @dataclass(kw_only=True, eq=False)

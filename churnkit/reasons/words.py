@@ -129,7 +129,7 @@ class Reasons:
         said : ndarray of int, shape (n, n_groups)
         """
         sign = 1.0 if raising else -1.0
-        groups = self._members(features.names)
+        groups = self.groups_of(features.names)
         told = self._sayable(features.names) & np.isfinite(features.values)
         wanted = np.where(told, sign * weights, -np.inf)
         sums = np.empty((len(weights), len(groups)))
@@ -156,7 +156,7 @@ class Reasons:
             Whether what raises the risk is wanted; else what lowers it.
         """
         sums, said = self.sums(features, weights, raising=raising)
-        groups = self._members(features.names)
+        groups = self.groups_of(features.names)
         order = np.argsort(-np.abs(sums[0]), kind="stable")
         return [
             Reason(
@@ -186,7 +186,8 @@ class Reasons:
             numbers=self.numbers,
         )
 
-    def _members(self, names: tuple[str, ...]) -> list[list[int]]:
+    def groups_of(self, names: tuple[str, ...]) -> list[list[int]]:
+        """Return the positions of the features of each group, in the order of :meth:`sums`."""
         return members(self.groups, names)
 
     def _sayable(self, names: tuple[str, ...]) -> NDArray[np.bool_]:

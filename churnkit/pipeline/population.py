@@ -1,0 +1,323 @@
+"""One pass over a population: predictions, contributions of everybody, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from churnkit.data.windows import Snapshot
+from churnkit.errors import DataError
+from churnkit.features.build import build_features
+from churnkit.features.named import make_builders
+from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.models.portfolio import InMemory, Scored
+from churnkit.models.purchase import fit_purchases
+from churnkit.pipeline.reasoning import reasons_of
+from churnkit.reasons import (
+    Contributions,
+    DriverSums,
+    ExplainedSample,
+    Sampler,
+    contributions,
+    final_steps,
+    spend_contributions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from datetime import date
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from churnkit.models.bundle import Bundle
+    from churnkit.models.purchase import FittedPurchases
+    from churnkit.models.training import Level, Predictions
+    from churnkit.pipeline.session import Session
+    from churnkit.reasons import FinalSteps, Reasons
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "ExplainedPopulation",
+    "Target",
+    "WantedCustomer",
+    "contribution_schema",
+    "explain_population",
+]
+
+Target = Literal["churn", "spend"]
+
+BATCH_ROWS = 100_000
+SAMPLE_ROWS = 5_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WantedCustomer:
+    """Features and base columns of one customer, arrays of one row."""
+
+    features: FeatureMatrix
+    base: dict[str, Floats]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExplainedPopulation:
+    """Everybody in the population at a date: what was predicted, and why, in sums and in a sample.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    rows : dict of str to int
+        Position of each customer in the arrays of predictions.
+    predictions : Predictions
+    steps : FinalSteps
+        From the learner's log-odds to the probabilities.
+    fitted : FittedPurchases or None
+        The purchase model of the portfolio.
+    level : Level
+    reasons : Reasons
+    sums : DriverSums
+    sample : ExplainedSample
+    method : str
+        How contributions were computed.
+    wanted : dict of str to WantedCustomer
+        Customers asked for.
+    lowest, highest : ndarray of float32, shape (n_features,)
+        Range of each feature over the population, NaN where nobody's is known.
+    cohorts : list of dict
+        Customers by their strongest reason.
+    """
+
+    snapshot: Snapshot
+    rows: dict[str, int]
+    predictions: Predictions
+    steps: FinalSteps
+    fitted: FittedPurchases | None
+    level: Level
+    reasons: Reasons
+    sums: DriverSums
+    sample: ExplainedSample
+    method: str
+    wanted: dict[str, WantedCustomer]
+    lowest: NDArray[np.float32]
+    highest: NDArray[np.float32]
+    cohorts: list[dict[str, Any]]
+
+
+def explain_population(
+    session: Session,
+    bundle: Bundle,
+    *,
+    as_of: date,
+    target: Target = "churn",
+    wanted: Collection[str] = (),
+    write: Callable[[pa.Table], None] | None = None,
+) -> ExplainedPopulation:
+    """Predict and explain everybody in the population at a date, batch by batch.
+
+    Parameters
+    ----------
+    session, bundle
+        Open tables and the model.
+    as_of : date
+        First day not known.
+    target : {"churn", "spend"}
+        What is explained.
+    wanted : collection of str
+        Customers whose features are kept.
+    write : callable, optional
+        Takes the contributions of each batch (see :func:`contribution_schema`).
+
+    Raises
+    ------
+    DataError
+        If nobody is in the population.
+    """
+    snapshot = Snapshot(cutoff=as_of, time_zone=bundle.data["time_zone"], **bundle.snapshot)
+    built = build_features(session.read.history, snapshot, builders=make_builders(bundle.features))
+    seen = _Pass(
+        bundle=bundle,
+        target=target,
+        wanted=frozenset(wanted),
+        reasons=reasons_of(session.config, bundle),
+        sampler=Sampler(size=SAMPLE_ROWS, seed=session.config.seed),
+    )
+    for batch in built.batches(rows=BATCH_ROWS):
+        table = seen.see(batch, snapshot)
+        session.progress(f"explained {seen.sums.customers:,} customers as of {as_of}")
+        if write is not None:
+            write(table)
+    if not seen.sums.customers:
+        msg = f"explain: nobody is in the population as of {as_of}"
+        raise DataError(msg)
+    return seen.finish(snapshot)
+
+
+def contribution_schema(bundle: Bundle) -> Any:
+    """Return the columns of written contributions: customer, base, and one for each feature."""
+    import pyarrow as pa
+
+    numbers = ("base", *bundle.feature_names)
+    return pa.schema([("customer_id", pa.string()), *((name, pa.float64()) for name in numbers)])
+
+
+@dataclass(kw_only=True, eq=False)
+class _Pass:
+    """What is kept of the batches seen so far: a few numbers for each customer, sums and a sample."""
+
+    bundle: Bundle
+    target: Target
+    wanted: frozenset[str]
+    reasons: Reasons
+    sampler: Sampler
+    sums: DriverSums = field(default_factory=DriverSums)
+    base: float = 0.0
+    methods: Counter[str] = field(default_factory=Counter)
+    found: dict[str, WantedCustomer] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    bases: list[dict[str, Floats]] = field(default_factory=list)
+    eligible: list[NDArray[np.bool_]] = field(default_factory=list)
+    log_odds: list[Floats] = field(default_factory=list)
+    value: list[Floats] = field(default_factory=list)
+    top: list[NDArray[np.intp]] = field(default_factory=list)
+    lowest: Any = np.inf
+    highest: Any = -np.inf
+
+    def see(self, batch: pa.Table, snapshot: Snapshot) -> pa.Table:
+        """Predict and explain the eligible customers of a batch; return their contributions."""
+        base = base_numbers(batch)
+        eligible = eligible_customers(base, snapshot, **self.bundle.population)
+        kept = batch.filter(eligible)
+        learner = self.bundle.models.churn.learner
+        matrix = FeatureMatrix.from_arrow(kept, names=self.bundle.feature_names)
+        explained = self._explained(matrix)
+        ids = kept.column("customer_id").to_pylist()
+        self.bases.append(base)
+        self.eligible.append(eligible)
+        if ids:
+            self.base = explained.base
+            self.methods[explained.method] += len(ids)
+            self.ids += ids
+            self.sums.see(explained.values)
+            self.sampler.see(ids, matrix.values, explained.values)
+            self.log_odds.append(learner.predict_raw(matrix))
+            self.value.append(self.bundle.models.spend.value(matrix))
+            self.top.append(self._strongest_reason(matrix, explained))
+            self.lowest = np.fmin(self.lowest, np.fmin.reduce(matrix.values, axis=0))
+            self.highest = np.fmax(self.highest, np.fmax.reduce(matrix.values, axis=0))
+        for row, customer in enumerate(ids):
+            if customer in self.wanted:
+                at = np.flatnonzero(eligible)[[row]]
+                self.found[customer] = WantedCustomer(
+                    features=matrix[np.array([row])], base={n: v[at] for n, v in base.items()}
+                )
+        return self._table(ids, explained)
+
+    def _explained(self, matrix: FeatureMatrix) -> Contributions:
+        models = self.bundle.models
+        if self.target == "spend":
+            return spend_contributions(models.spend, matrix)
+        return contributions(models.churn.learner, matrix)
+
+    def _strongest_reason(
+        self, matrix: FeatureMatrix, explained: Contributions
+    ) -> NDArray[np.intp]:
+        """Return the feature that is said first of each customer's risk, -1 where none raises it."""
+        if self.target == "spend":
+            return np.full(len(matrix.values), -1)
+        sums, _ = self.reasons.sums(matrix, explained.values)
+        group = np.argmax(sums, axis=1)
+        rows = np.arange(len(sums))
+        # A group is one reason, whichever of its members is said.
+        first = np.array([positions[0] for positions in self.reasons.groups_of(matrix.names)])
+        return np.where(sums[rows, group] > 0.0, first[group], -1)
+
+    def _table(self, ids: list[str], explained: Contributions) -> pa.Table:
+        import pyarrow as pa
+
+        columns = [
+            pa.array(ids, pa.string()),
+            pa.array(np.full(len(ids), explained.base)),
+            *map(pa.array, explained.values.T),
+        ]
+        return pa.table(columns, schema=contribution_schema(self.bundle))
+
+    def finish(self, snapshot: Snapshot) -> ExplainedPopulation:
+        """Set the level over everybody, and put together what was kept."""
+        models = self.bundle.models
+        base = {n: np.concatenate([b[n] for b in self.bases]) for n in self.bases[0]}
+        eligible = np.concatenate(self.eligible)
+        fitted = fit_purchases(base, snapshot, kind=models.settings.purchase_kind)
+        forecast = None if fitted is None else fitted.forecast(base)[eligible]
+        log_odds, value = np.concatenate(self.log_odds), np.concatenate(self.value)
+        scored = Scored(log_odds=log_odds, value=value, forecast=forecast)
+        level = models.find_level(InMemory(rows=scored))
+        predictions = models.apply_level(scored, level=level)
+        rows = {name: row for row, name in enumerate(self.ids)}
+        ids, (values, weights) = self.sampler.drawn()
+        drawn = np.array([rows[name] for name in ids])
+        learner_base = self.base
+        if self.target == "spend":
+            only = contributions(models.churn.learner, self._any_row())
+            learner_base = only.base
+        steps = final_steps(
+            models.churn,
+            log_odds,
+            learner_base=learner_base,
+            forecast=forecast if models.churn_is_no_order else None,
+            shift=level.log_odds_shift,
+        )
+        says = {name: phrase.label for name, phrase in self.reasons.phrases.items()}
+        return ExplainedPopulation(
+            snapshot=snapshot,
+            rows=rows,
+            predictions=predictions,
+            steps=steps,
+            fitted=fitted,
+            level=level,
+            reasons=self.reasons,
+            sums=self.sums,
+            sample=ExplainedSample(
+                customer_ids=ids,
+                feature_names=self.bundle.feature_names,
+                says=says,
+                values=values,
+                contributions=weights,
+                base=self.base,
+                steps=steps[drawn] if self.target == "churn" else None,
+            ),
+            method="; ".join(
+                f"{name}: {rows:,} customers" for name, rows in self.methods.most_common()
+            ),
+            wanted=self.found,
+            lowest=self.lowest,
+            highest=self.highest,
+            cohorts=[] if self.target == "spend" else self._cohorts(predictions),
+        )
+
+    def _any_row(self) -> FeatureMatrix:
+        names = self.bundle.feature_names
+        return FeatureMatrix(names=names, values=np.zeros((1, len(names)), np.float32))
+
+    def _cohorts(self, predictions: Predictions) -> list[dict[str, Any]]:
+        top = np.concatenate(self.top)
+        rows = []
+        for position in np.unique(top):
+            inside = top == position
+            name = None if position < 0 else self.bundle.feature_names[position]
+            rows.append(
+                {
+                    "feature": name,
+                    "says": "nothing raises the risk"
+                    if name is None
+                    else self.reasons.phrases[name].label,
+                    "customers": int(inside.sum()),
+                    "share": 100.0 * float(inside.mean()),
+                    "churn_probability": float(predictions.churn_probability[inside].mean()),
+                    "expected_spend": float(predictions.expected_spend[inside].sum()),
+                }
+            )
+        return sorted(rows, key=lambda row: -row["customers"])
