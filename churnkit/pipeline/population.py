@@ -182,6 +182,7 @@ class _Pass:
     eligible: list[NDArray[np.bool_]] = field(default_factory=list)
     log_odds: list[Floats] = field(default_factory=list)
     value: list[Floats] = field(default_factory=list)
+    # By customer: the first member of the strongest group, and the member that is said.
     top: list[NDArray[np.intp]] = field(default_factory=list)
     lowest: Any = np.inf
     highest: Any = -np.inf
@@ -225,15 +226,15 @@ class _Pass:
     def _strongest_reason(
         self, matrix: FeatureMatrix, explained: Contributions
     ) -> NDArray[np.intp]:
-        """Return the feature that is said first of each customer's risk, -1 where none raises it."""
+        """Return group and feature said first of each customer's risk, (n, 2); -1: nothing raises it."""
         if self.target == "spend":
-            return np.full(len(matrix.values), -1)
-        sums, _ = self.reasons.sums(matrix, explained.values)
+            return np.full((len(matrix.values), 2), -1)
+        sums, said = self.reasons.sums(matrix, explained.values)
         group = np.argmax(sums, axis=1)
         rows = np.arange(len(sums))
-        # A group is one reason, whichever of its members is said.
         first = np.array([positions[0] for positions in self.reasons.groups_of(matrix.names)])
-        return np.where(sums[rows, group] > 0.0, first[group], -1)
+        found = np.column_stack([first[group], said[rows, group]])
+        return np.where((sums[rows, group] > 0.0)[:, None], found, -1)
 
     def _table(self, ids: list[str], explained: Contributions) -> pa.Table:
         import pyarrow as pa
@@ -305,9 +306,10 @@ class _Pass:
     def _cohorts(self, predictions: Predictions) -> list[dict[str, Any]]:
         top = np.concatenate(self.top)
         rows = []
-        for position in np.unique(top):
-            inside = top == position
-            name = None if position < 0 else self.bundle.feature_names[position]
+        for group in np.unique(top[:, 0]):
+            inside = top[:, 0] == group
+            said, times = np.unique(top[inside, 1], return_counts=True)
+            name = None if group < 0 else self.bundle.feature_names[said[np.argmax(times)]]
             rows.append(
                 {
                     "feature": name,

@@ -72,10 +72,13 @@ def test_run_and_what_follows(churnkit_command, workplace):
     ]
     assert len(again) == len(first)
     assert len(pd.read_parquet("why.parquet")) == (first["status"] == "scored").sum()
-    assert "Effect: mean |contribution|" in drivers.out
+    assert "Drivers of churn as of" in drivers.out
     row = first.set_index("customer_id").loc[customer]
-    said = {r["feature"]: r for r in one.json["customers"][customer]}
-    assert said[row["reason_1_feature"]]["says"] == row["reason_1"]
+    raising = one.json["customers"][customer]["raises"]
+    assert [raising[0][key] for key in ("says", "feature")] == [
+        row["reason_1"],
+        row["reason_1_feature"],
+    ]
     assert stranger.code == 3
     assert stranger.err.startswith("error: explain: no such customer in the population as of ")
     assert promoted.json == {"name": "shop", "version": "1"}

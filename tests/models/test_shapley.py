@@ -134,3 +134,29 @@ def test_linear_leaves_are_refused(matrix):
 
     with pytest.raises(ModelGuardError, match="linear leaves has no exact contributions"):
         exact.values(matrix)
+
+
+@pytest.mark.filterwarnings("ignore:The set_:PendingDeprecationWarning")
+def test_interactions_are_those_of_shap(matrix):
+    """Twice the mean size of shap's own interaction values, pair by pair."""
+    import shap
+
+    booster, exact = fitted(matrix)
+    few = matrix[:60]
+
+    found = exact.interactions(few)
+
+    theirs = np.asarray(shap.TreeExplainer(booster).shap_interaction_values(few.astype(float)))
+    expected = 2.0 * np.abs(theirs).mean(axis=0)
+    assert (1, 4) in found
+    for (a, b), size in found.items():
+        assert size == pytest.approx(expected[a, b], abs=1e-5)
+    absent = [pair for pair in zip(*np.triu_indices(6, 1), strict=True) if pair not in found]
+    assert all(expected[a, b] < 1e-9 for a, b in absent)
+
+
+def test_interactions_of_a_model_that_is_not_read(matrix):
+    """There are none."""
+    _, exact = fitted(matrix, zero_as_missing=True)
+
+    assert exact.interactions(matrix[:10]) is None

@@ -1,0 +1,145 @@
+"""What would bring a customer under the band: copies of the customer against the same history as data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import churnkit
+from churnkit.config import Config
+from churnkit.models.bundle import load_bundle
+from churnkit.pipeline import what_if as subject
+from churnkit.pipeline.population import explain_population
+from churnkit.pipeline.session import open_session
+
+AS_OF = pd.Timestamp("2024-01-20")
+
+
+@pytest.fixture(scope="module")
+def open_shop(shop):
+    """Give the open shop, its model, and its population."""
+    bundle = load_bundle(shop.bundle)
+    with open_session(Config.from_mapping(shop.config), bundle=bundle) as session:
+        yield session, bundle, explain_population(session, bundle, as_of=session.as_of)
+
+
+@pytest.fixture(scope="module")
+def changed(open_shop):
+    """Give what would change of everybody above a probability of 0.3."""
+    session, bundle, population = open_shop
+    p = population.predictions.churn_probability
+    targets = {name: 0.3 for name, row in population.rows.items() if p[row] >= 0.5}
+    return targets, subject.what_if(session, bundle, population, targets=targets)
+
+
+def test_a_copy_with_orders_has_the_features_of_such_a_history(open_shop, shop):
+    """The oracle: the same orders as rows of the input, built from the start."""
+    session, bundle, population = open_shop
+    customer = next(
+        name
+        for name in population.rows
+        if 2 <= (shop.orders["customer_id"] == name).sum() <= 6
+    )
+    rows = subject._rows_of(session, [customer])[customer]
+    steps = [
+        s for s in subject._steps(customer, rows, population=population) if s.lever == "orders"
+    ]
+    found = subject._predicted(session, bundle, population, steps=steps, tables=rows)
+
+    before = shop.orders[shop.orders["customer_id"] == customer]
+    before = before[pd.to_datetime(before["ts"]) < AS_OF]
+    last = before[before["ts"] == before["ts"].max()]
+    for step in steps:
+        every = pd.Timedelta(days=30) // step.number
+        times = [AS_OF - pd.Timedelta(days=1) - every * n for n in range(step.number)]
+        added = [last.assign(ts=f"{at:%Y-%m-%dT%H:%M:%S}", order_id=f"new {at}") for at in times]
+        orders = pd.concat([shop.orders, *added])
+        expected = churnkit.build_features(shop.config, tables={"orders": orders}).to_pandas()
+        own = expected.loc[customer, list(bundle.feature_names)].to_numpy(dtype=np.float32)
+        # What the portfolio's purchase model says moves with everybody's orders, theirs included.
+        alike = [not name.startswith("purchase_model") for name in bundle.feature_names]
+        np.testing.assert_allclose(found[step.name][1][alike], own[alike], rtol=1e-4, atol=1e-4)
+
+
+def test_the_copy_as_it_is_has_the_probability_of_the_customer(open_shop):
+    """Copies do not disturb the level, so nothing changed is nothing gained."""
+    session, bundle, population = open_shop
+    customer = next(iter(population.rows))
+    rows = subject._rows_of(session, [customer])[customer]
+    same = next(subject._steps(customer, rows, population=population))
+
+    found = subject._predicted(session, bundle, population, steps=[same], tables=rows)
+
+    p = population.predictions.churn_probability[population.rows[customer]]
+    assert found[same.name][0] == pytest.approx(p, abs=0.01)
+
+
+def test_what_is_said_lowers_the_risk(open_shop, changed):
+    """Every change has a lower probability than the customer's, and reaches only what is below."""
+    _, _, population = open_shop
+    targets, found = changed
+
+    assert set(found) == set(targets)
+    assert any(found.values())
+    for name, changes in found.items():
+        p = population.predictions.churn_probability[population.rows[name]]
+        for change in changes:
+            assert change.churn_probability < p + 0.01
+            assert change.reaches == (change.churn_probability < targets[name])
+            assert "like the last within 30 days" in change.says
+
+
+def test_a_ladder_that_rises_is_no_advice():
+    """The model is not monotone along it."""
+    found = choose([0.5, 0.6, 0.2])
+
+    assert found is None
+
+
+def test_the_smallest_step_below_the_band_is_taken():
+    """Further steps are not asked for."""
+    assert choose([0.5, 0.25, 0.2]).churn_probability == 0.25
+    assert choose([0.5, 0.25, 0.2]).reaches
+
+
+def test_the_best_step_is_said_where_none_is_enough():
+    """And that it is not enough."""
+    found = choose([0.5, 0.45, 0.4])
+
+    assert (found.churn_probability, found.reaches) == (0.4, False)
+
+
+def test_steps_outside_the_data_are_left_out():
+    """A feature beyond what anybody in the population has stops the ladder there."""
+    found = choose([0.5, 0.45, 0.2], values=[0.0, 1.0, 99.0])
+
+    assert (found.churn_probability, found.reaches) == (0.45, False)
+    assert choose([0.5, 0.2], values=[0.0, 99.0]) is None
+
+
+def choose(probabilities, *, values=None):
+    """Return the choice on a ladder whose only feature has a range of 0 to 10."""
+
+    class Range:
+        lowest, highest = np.zeros(1, np.float32), np.full(1, 10, np.float32)
+
+    values = values or range(len(probabilities))
+    steps = [
+        (
+            subject._Step(customer="c", lever="orders", number=i, says=f"{i}", tables={}),
+            p,
+            np.array([value], np.float32),
+        )
+        for i, (p, value) in enumerate(zip(probabilities, values, strict=True))
+    ]
+    return subject._choose(
+        steps[1:], start=(steps[0][1], steps[0][2]), target=0.3, population=Range()
+    )
+
+
+def test_nobody_to_bring_down(open_shop):
+    """Without customers above the lowest band nothing is built."""
+    session, bundle, population = open_shop
+
+    assert subject.what_if(session, bundle, population, targets={}) == {}
