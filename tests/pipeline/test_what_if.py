@@ -37,9 +37,7 @@ def test_a_copy_with_orders_has_the_features_of_such_a_history(open_shop, shop):
     """The oracle: the same orders as rows of the input, built from the start."""
     session, bundle, population = open_shop
     customer = next(
-        name
-        for name in population.rows
-        if 2 <= (shop.orders["customer_id"] == name).sum() <= 6
+        name for name in population.rows if 2 <= (shop.orders["customer_id"] == name).sum() <= 6
     )
     rows = subject._rows_of(session, [customer])[customer]
     steps = [
