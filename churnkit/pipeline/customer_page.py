@@ -8,23 +8,35 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
-from churnkit.models.lifetime_value import expected_ltv
+from churnkit.data.windows import US_PER_DAY, midnight_us
 from churnkit.pipeline.customer_views import past_probabilities
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.happenings import happenings_of, orders_of
 from churnkit.pipeline.what_if import NOTE, what_if
 from churnkit.reasons import STEPS, contributions, on_probability
 from churnkit.retention.customer import customer_metrics
+from churnkit.scoring.predictions import predicted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from churnkit.data.windows import Snapshot
     from churnkit.models.bundle import Bundle
     from churnkit.pipeline.population import ExplainedPopulation
     from churnkit.pipeline.session import Session
     from churnkit.reasons import Reason
 
 __all__ = ["CustomerPage", "customer_pages"]
+
+VALUE = (
+    "expected_orders",
+    "expected_spend",
+    "expected_spend_low",
+    "expected_spend_high",
+    "expected_ltv",
+    "value_at_risk",
+    "p_alive",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +52,8 @@ class CustomerPage:
     risk_rank, population : int
         1 is the highest risk of so many.
     value : dict
-        ``expected_spend`` with ``expected_spend_low`` and ``_high``, ``expected_ltv``,
-        ``value_at_risk``, ``p_alive``, ``expected_next_order_at``; None where not known.
+        ``expected_spend`` with ``expected_spend_low`` and ``_high``, ``expected_orders``,
+        ``expected_ltv``, ``value_at_risk``, ``p_alive``, ``days_to_next_order``; None where not known.
     raises, keeps : list of Reason
         Reasons for the risk, and what keeps the customer, the strongest first.
     contributions : list of dict
@@ -128,6 +140,12 @@ def customer_pages(
     past = past_probabilities(session, bundle, ids)
     orders, happenings = orders_of(session, ids), happenings_of(session, ids)
     formulas = _formulas(session, bundle, ids)
+    columns = predicted_columns(
+        population.predictions,
+        bundle,
+        forecast=population.forecast,
+        snapshot=population.snapshot,
+    )
     pages = {}
     for name in ids:
         pages[name] = CustomerPage(
@@ -138,7 +156,7 @@ def customer_pages(
             churn_probability=_probability(population, name),
             risk_rank=_rank(population, name),
             population=len(population.rows),
-            value=_value(bundle, population, name),
+            value=_value(columns, population.rows[name], population.snapshot),
             **_why(bundle, population, name),
             what_if=changes.get(name, []),
             below=targets.get(name),
@@ -163,45 +181,22 @@ def _rank(population: ExplainedPopulation, name: str) -> int:
     return int((everybody > everybody[population.rows[name]]).sum()) + 1
 
 
-def _value(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str, Any]:
-    """Return the expected value of a customer, as the score table has it."""
-    row, predicted, snapshot = population.rows[name], population.predictions, population.snapshot
-    probability, spend = predicted.churn_probability[row], predicted.expected_spend[row]
-    ltv = float(
-        expected_ltv(
-            spend,
-            gross_margin=bundle.value["gross_margin"],
-            yearly_discount_rate=bundle.value["yearly_discount_rate"],
-            gap_days=snapshot.gap_days,
-            horizon_days=snapshot.horizon_days,
-        )
+def _value(columns: Mapping[str, Any], row: int, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the expected value of a customer, as the score table has it; None where not known."""
+    value: dict[str, Any] = {"horizon_days": snapshot.horizon_days}
+    for name in VALUE:
+        known = name in columns and np.isfinite(columns[name][row])
+        value[name] = float(columns[name][row]) if known else None
+    following = columns["next_order_us"][row] if "next_order_us" in columns else np.nan
+    value["days_to_next_order"] = (
+        float((following - snapshot.cutoff_us) / US_PER_DAY) if np.isfinite(following) else None
     )
-    ordering, alive, following = 1.0 - probability, None, None
-    if population.fitted is not None:
-        forecast = population.fitted.forecast(population.wanted[name].base)
-        alive = float(forecast.p_alive[0])
-        if np.isfinite(forecast.next_order_days[0]):
-            following = float(forecast.next_order_days[0])
-        if not bundle.models.churn_is_no_order:
-            ordering = forecast.order_probability[0]
-    bounds = {"low": predicted.expected_spend_low, "high": predicted.expected_spend_high}
-    return {
-        "expected_spend": float(spend),
-        **{
-            f"expected_spend_{side}": None if bound is None else float(bound[row])
-            for side, bound in bounds.items()
-        },
-        "expected_ltv": ltv,
-        "value_at_risk": float(probability * ltv / max(ordering, 1e-9)),
-        "p_alive": alive,
-        "days_to_next_order": following,
-        "horizon_days": snapshot.horizon_days,
-    }
+    return value
 
 
 def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str, Any]:
     """Return reasons, contributions and steps of a customer."""
-    matrix = population.wanted[name].features
+    matrix = population.wanted[name]
     found = contributions(bundle.models.churn.learner, matrix)
     reasons, steps = population.reasons, population.steps[np.array([population.rows[name]])]
     parts = steps.parts(found.values)
@@ -232,8 +227,6 @@ def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str
 
 def _formulas(session: Session, bundle: Bundle, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the formula metrics of customers by name, without what is null."""
-    from churnkit.data.windows import midnight_us
-
     metrics = customer_metrics(
         session.read.history.tables["orders"],
         as_of_us=midnight_us(session.as_of, time_zone=bundle.data["time_zone"]),

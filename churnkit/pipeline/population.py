@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.bundle import Bundle
-    from churnkit.models.purchase import FittedPurchases
+    from churnkit.models.purchase import FittedPurchases, PurchaseForecast
     from churnkit.models.training import Level, Predictions
     from churnkit.pipeline.session import Session
     from churnkit.reasons import FinalSteps, Reasons
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ExplainedPopulation",
     "Target",
-    "WantedCustomer",
     "contribution_schema",
     "explain_population",
 ]
@@ -53,14 +52,6 @@ Target = Literal["churn", "spend"]
 
 BATCH_ROWS = 100_000
 SAMPLE_ROWS = 5_000
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class WantedCustomer:
-    """Features and base columns of one customer, arrays of one row."""
-
-    features: FeatureMatrix
-    base: dict[str, Floats]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,14 +68,16 @@ class ExplainedPopulation:
         From the learner's log-odds to the probabilities.
     fitted : FittedPurchases or None
         The purchase model of the portfolio.
+    forecast : PurchaseForecast or None
+        What it expects of each.
     level : Level
     reasons : Reasons
     sums : DriverSums
     sample : ExplainedSample
     method : str
         How contributions were computed.
-    wanted : dict of str to WantedCustomer
-        Customers asked for.
+    wanted : dict of str to FeatureMatrix
+        One row for each customer asked for.
     lowest, highest : ndarray of float32, shape (n_features,)
         Range of each feature over the population, NaN where nobody's is known.
     cohorts : list of dict
@@ -96,12 +89,13 @@ class ExplainedPopulation:
     predictions: Predictions
     steps: FinalSteps
     fitted: FittedPurchases | None
+    forecast: PurchaseForecast | None
     level: Level
     reasons: Reasons
     sums: DriverSums
     sample: ExplainedSample
     method: str
-    wanted: dict[str, WantedCustomer]
+    wanted: dict[str, FeatureMatrix]
     lowest: NDArray[np.float32]
     highest: NDArray[np.float32]
     cohorts: list[dict[str, Any]]
@@ -176,7 +170,7 @@ class _Pass:
     sums: DriverSums = field(default_factory=DriverSums)
     base: float = 0.0
     methods: Counter[str] = field(default_factory=Counter)
-    found: dict[str, WantedCustomer] = field(default_factory=dict)
+    found: dict[str, FeatureMatrix] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     bases: list[dict[str, Floats]] = field(default_factory=list)
     eligible: list[NDArray[np.bool_]] = field(default_factory=list)
@@ -211,10 +205,7 @@ class _Pass:
             self.highest = np.fmax(self.highest, np.fmax.reduce(matrix.values, axis=0))
         for row, customer in enumerate(ids):
             if customer in self.wanted:
-                at = np.flatnonzero(eligible)[[row]]
-                self.found[customer] = WantedCustomer(
-                    features=matrix[np.array([row])], base={n: v[at] for n, v in base.items()}
-                )
+                self.found[customer] = matrix[np.array([row])]
         return self._table(ids, explained)
 
     def _explained(self, matrix: FeatureMatrix) -> Contributions:
@@ -252,7 +243,11 @@ class _Pass:
         base = {n: np.concatenate([b[n] for b in self.bases]) for n in self.bases[0]}
         eligible = np.concatenate(self.eligible)
         fitted = fit_purchases(base, snapshot, kind=models.settings.purchase_kind)
-        forecast = None if fitted is None else fitted.forecast(base)[eligible]
+        terms = {
+            "value_days": self.bundle.value.get("horizon_days"),
+            "yearly_discount_rate": self.bundle.value["yearly_discount_rate"],
+        }
+        forecast = None if fitted is None else fitted.forecast(base, **terms)[eligible]
         log_odds, value = np.concatenate(self.log_odds), np.concatenate(self.value)
         scored = Scored(log_odds=log_odds, value=value, forecast=forecast)
         level = models.find_level(InMemory(rows=scored))
@@ -278,6 +273,7 @@ class _Pass:
             predictions=predictions,
             steps=steps,
             fitted=fitted,
+            forecast=forecast,
             level=level,
             reasons=self.reasons,
             sums=self.sums,

@@ -71,7 +71,7 @@ def test_a_page_says_what_the_score_table_says(explained, scored):
     assert page.churn_probability == pytest.approx(row["churn_probability"])
     assert page.risk_band == row["risk_band"]
     assert page.risk_rank == row["risk_rank"]
-    for name in ("expected_spend", "expected_ltv", "value_at_risk", "p_alive"):
+    for name in ("expected_orders", "expected_spend", "expected_ltv", "value_at_risk", "p_alive"):
         assert page.value[name] == pytest.approx(row[name]), name
     for i, reason in enumerate(page.raises[:3], start=1):
         assert row[f"reason_{i}_feature"] == reason.feature

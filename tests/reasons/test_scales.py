@@ -62,6 +62,7 @@ def test_steps_lead_from_contributions_to_the_probability(calibrator, with_forec
         expected_spend=p,
         p_alive=p,
         next_order_days=p,
+        worth=p,
         cutoff=dt.date(2024, 1, 1),
     )
     forecast = forecast if with_forecast else None
