@@ -104,6 +104,9 @@
     return el("dl", { class: "facts" }, ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
   }
 
+  /* As wide as it is shown, so that letters keep their size on a phone. */
+  const room = () => Math.max(280, Math.min(700, byId("customer-body").clientWidth || 640));
+
   /* From the average customer to this one: every step moves the log-odds, the axis tells chances. */
   const chance = (logOdds) => 1 / (1 + Math.exp(-logOdds));
   const said = (logOdds) => `${(100 * chance(logOdds)).toFixed(0)} %`;
@@ -112,7 +115,7 @@
     const steps = customer.reasons.map(([words, weight]) => [words, weight]);
     if (customer.others[0]) steps.push([`${customer.others[0]} other features together`, customer.others[1]]);
     const raw = customer.base + steps.reduce((sum, [, weight]) => sum + weight, 0);
-    if (Math.abs(customer.end - raw) > 0.005) steps.push(["calibration, the same for all", customer.end - raw]);
+    if (Math.abs(customer.end - raw) > 0.005) steps.push(["purchase model, calibration and level", customer.end - raw]);
     const stops = [customer.base];
     for (const [, weight] of steps) stops.push(stops.at(-1) + weight);
     const low = Math.min(...stops) - 0.15;
@@ -121,7 +124,10 @@
     const ticks = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
       .map((p) => [p, Math.log(p / (1 - p))])
       .filter(([, v]) => v > low && v < high)
-      .filter(([, v], i, all) => i === 0 || (v - all[i - 1][1]) / (high - low) > 0.12);
+      .reduce((kept, tick) => {
+        const apart = room() < 420 ? 0.4 : 0.14;
+        return kept.length && (tick[1] - kept.at(-1)[1]) / (high - low) < apart ? kept : [...kept, tick];
+      }, []);
     const lines = () =>
       ticks.map(([, v]) => {
         const line = el("i", { class: "tickline" });
@@ -153,9 +159,6 @@
   const DAY = 86400000;
   const time = (iso) => Date.parse(`${iso}T00:00:00Z`);
   const iso = (t) => new Date(t).toISOString().slice(0, 10);
-
-  /* As wide as it is shown, so that letters keep their size on a phone. */
-  const room = () => Math.max(280, Math.min(700, byId("customer-body").clientWidth || 640));
 
   /* Years, quarters or months: as many marks as there is room for. */
   function dates(first, last, most) {
@@ -247,7 +250,7 @@
     byId("customer-name").replaceChildren(`Customer ${customer.id} `, el("span", { class: `band-${customer.band}` }, `${customer.band} risk`));
     const body = [part("What the model expects", "", facts(customer.facts))];
     if (customer.reasons.length) {
-      body.push(part("Why", "From the average customer's chance of leaving to this one's; red bars raise it, green ones lower it, in log-odds. Calibration moves everybody alike.", waterfall(customer)));
+      body.push(part("Why", "From the average customer's chance of leaving to this one's; red bars raise it, green ones lower it, in log-odds. The last step is what the purchase model beside it says, and the calibration of both.", waterfall(customer)));
     }
     if (customer.orders.length || customer.did.length) {
       const what = customer.did.length ? "Each stem is an order, its height the amount; below, what else happened." : "Each stem is an order, its height the amount.";
