@@ -127,7 +127,9 @@ class SurveyColumns(TableColumns):
 
     customer_id: Column = Field(description="who answered")
     ts: Column = Field(description="when it happened")
-    survey: Column = Field(description="csat, nps or ces")
+    survey: Column | None = Field(
+        default=None, description="csat, nps or ces; needed unless kind says it for all rows"
+    )
     score: Column = Field(description="the answer")
 
 
@@ -174,11 +176,28 @@ class CampaignColumns(TableColumns):
     cost: Column | None = Field(default=None, description="cost of the treatment")
 
 
+class SurveyTable(Table[SurveyColumns]):
+    """Answers to surveys, of several kinds or all of one."""
+
+    kind: Literal["csat", "nps", "ces"] | None = Field(
+        default=None, description="the survey of all rows, where no column says it"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _instead_of_a_column(cls, value: str | None, info: ValidationInfo) -> str | None:
+        columns = info.data.get("columns")
+        if value is not None and columns is not None and columns.survey is not None:
+            msg = f"takes the place of columns.survey: give one of both; got {value!r} and {columns.survey!r}"
+            raise ValueError(msg)
+        return value
+
+
 Orders: TypeAlias = Table[OrderColumns]
 Events: TypeAlias = Table[EventColumns]
 Subscriptions: TypeAlias = Table[SubscriptionColumns]
 SupportTickets: TypeAlias = Table[SupportTicketColumns]
-Surveys: TypeAlias = Table[SurveyColumns]
+Surveys: TypeAlias = SurveyTable
 Rewards: TypeAlias = Table[RewardColumns]
 Customers: TypeAlias = Table[CustomerColumns]
 MarketingCosts: TypeAlias = Table[MarketingCostColumns]

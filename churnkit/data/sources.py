@@ -55,12 +55,15 @@ class TableSpec:
         ``"CAST(quantity AS INTEGER) > 0"``.
     label : str, optional
         How messages name the source; by default its path.
+    constants : mapping of str to str
+        Contract name → text of every row, for what no column of the source says.
     """
 
     source: Any
     columns: Mapping[str, str] = field(default_factory=dict)
     filter: str | None = None
     label: str | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return the source's name of a contract column."""
@@ -162,6 +165,9 @@ def load_table(
         ids = frozenset(spec.column(c.name) for c in contract.columns if c.kind == "id")
         view = source.view(engine, ids=ids)
         types = engine.column_types(view)
+        if spec.constants:
+            view = _with_constants(spec, view=view, types=types)
+            types = engine.column_types(view)
         mapping = _mapping(spec, contract=contract, types=types)
         query = _query(view, contract=contract, mapping=mapping, types=types, engine=engine)
     texts = {name: engine.is_text(types[column]) for name, column in mapping.items()}
@@ -214,6 +220,22 @@ def _speaking_of(where: str, *, note: str = "") -> Iterator[None]:
     except DataError as error:
         msg = f"{where}: {str(error).removeprefix(ENGINE_SAYS)}{note}"
         raise DataError(msg) from error
+
+
+def _with_constants(spec: TableSpec, *, view: str, types: Mapping[str, str]) -> str:
+    """Return the view with a column for each constant."""
+    for name in spec.constants:
+        if name in types:
+            msg = (
+                f"{spec.described} has a column {name!r}: it cannot also be the same for all rows;"
+                f" got {spec.constants[name]!r}"
+            )
+            raise DataError(msg)
+    added = ", ".join(
+        f"'{value.replace(chr(39), 2 * chr(39))}' AS {quoted(name)}"
+        for name, value in spec.constants.items()
+    )
+    return f"(SELECT *, {added} FROM {view})"
 
 
 def _mapping(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +73,20 @@ def specs_of(data: Data, frames: Mapping[str, Any]) -> dict[str, TableSpec]:
 def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
     columns = {} if table is None else table.column_mapping
     condition = None if table is None else table.filter
+    kind = getattr(table, "kind", None)
+    spec = TableSpec(
+        source=frame,
+        columns=columns,
+        filter=condition,
+        constants={} if kind is None else {"survey": kind},
+    )
     if frame is not None or table is None:
         label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
-        return TableSpec(source=frame, columns=columns, filter=condition, label=label)
+        return replace(spec, label=label)
     if table.source.startswith(DATASET):
         path = str(dataset_path(table.source.removeprefix(DATASET)))
-        return TableSpec(source=path, columns=columns, filter=condition, label=table.source)
-    return TableSpec(source=table.source, columns=columns, filter=condition)
+        return replace(spec, source=path, label=table.source)
+    return replace(spec, source=table.source)
 
 
 def read_others(

@@ -174,6 +174,36 @@ def test_the_scales_of_surveys_are_the_configured_ones(frames, files):
         churnkit.retention_metrics(files("orders", "surveys"), tables={"surveys": tens})
 
 
+def test_a_file_of_one_survey_needs_no_column_that_says_so(frames, files, tmp_path):
+    """``kind`` says which survey all rows are, and the answers are the same."""
+    scores = frames["surveys"].query("survey == 'csat'")
+    config = files("surveys")
+    one = files("surveys")
+    scores.drop(columns="survey").to_parquet(tmp_path / "csat.parquet")
+    one["data"]["surveys"] = {"source": str(tmp_path / "csat.parquet"), "kind": "csat"}
+
+    result = churnkit.retention_metrics(one, start=START, end=END)
+
+    every = churnkit.retention_metrics(config, start=START, end=END)
+    assert value(result, "csat") == value(every, "csat")
+    assert {gone.metric for gone in result.report.absent} >= {"nps", "ces"}
+    config["data"]["surveys"]["kind"] = "csat"
+    with pytest.raises(
+        DataError, match=r"has a column 'survey': it cannot also be the same for all"
+    ):
+        churnkit.retention_metrics(config)
+    config["data"]["surveys"]["columns"] = {
+        "customer_id": "customer_id",
+        "ts": "ts",
+        "score": "score",
+        "survey": "survey",
+    }
+    with pytest.raises(
+        ConfigError, match=r"data\.surveys\.kind: takes the place of columns\.survey"
+    ):
+        churnkit.retention_metrics(config)
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
 def test_outputs_hold_the_rows(files, tmp_path, suffix):
     """Each format holds every row; JSON holds the absent metrics too."""
