@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("duckdb", "polars", "spark")
 LOCAL = ("duckdb", "polars")
+READERS = ("duckdb", "spark")
 
 
 class PolarsEngine:
@@ -46,11 +47,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that asks for ``engine`` once per chosen engine."""
+    """Run every test that asks for ``engine``, or for one that reads sources, once per engine."""
+    chosen = metafunc.config.getoption("--engines")
+    names = ENGINES if chosen == "all" else chosen.split(",")
     if "engine" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--engines")
-        names = ENGINES if chosen == "all" else chosen.split(",")
         metafunc.parametrize("engine", names, indirect=True)
+    if "reader" in metafunc.fixturenames:
+        readers = [name for name in names if name in READERS] or READERS[:1]
+        metafunc.parametrize("reader", readers, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Java unless ``--engines`` names Spark."""
+    chosen = config.getoption("--engines")
+    if chosen != "all" and "spark" not in chosen.split(","):
+        left_out = [item for item in items if item.get_closest_marker("spark")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -68,18 +81,31 @@ def spark_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def opened(request: pytest.FixtureRequest) -> Any:
+    """Return an engine of the kind that a fixture's parameter names."""
+    if request.param == "spark":
+        request.getfixturevalue("spark_running")
+        # One small table at a time: neither parts nor plans that adapt are worth their time.
+        return SparkEngine(
+            conf={"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+        )
+    return DuckDBEngine(threads=2) if request.param == "duckdb" else PolarsEngine()
+
+
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Give an open engine of the kind under test."""
-    if request.param == "spark":
-        request.getfixturevalue("spark_running")
-        opened: Any = SparkEngine(
-            conf={"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
-        )
-    else:
-        opened = DuckDBEngine(threads=2) if request.param == "duckdb" else PolarsEngine()
-    yield opened
-    opened.close()
+    under_test = opened(request)
+    yield under_test
+    under_test.close()
+
+
+@pytest.fixture
+def reader(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Give an open engine that reads sources, of the kind under test."""
+    under_test = opened(request)
+    yield under_test
+    under_test.close()
 
 
 @pytest.fixture

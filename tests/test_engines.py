@@ -106,6 +106,14 @@ def test_errors_of_the_engine_are_one_sentence(duck, query, message):
     assert caught.value.__cause__ is not None
 
 
+def test_text_is_not_compared_with_numbers(duck):
+    """DuckDB refuses what would depend on a cast that nobody asked for."""
+    view = duck.add_arrow(pa.table({"customer_id": ["a"]}))
+
+    with pytest.raises(DataError, match="Cannot compare values of type VARCHAR and type INTEGER"):
+        duck.select(f"SELECT * FROM {view} WHERE customer_id > 3")
+
+
 def test_an_error_while_rows_are_computed_is_a_data_error(duck):
     """What only a row can show comes as the same kind of error."""
     frame = duck.select("SELECT CAST(x AS INT) AS x FROM (VALUES ('1'), ('one')) AS t(x)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import tempfile
 import warnings
@@ -15,7 +16,7 @@ from churnkit.engines import spark_sql
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, quoted
 from churnkit.engines.spark_files import address, files_of, literally, remove, replacing
-from churnkit.engines.spark_session import open_spark
+from churnkit.engines.spark_session import is_local, open_spark
 from churnkit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["SparkEngine"]
+
+
+CAUSE = re.compile(r"^(?:Caused by: |churnkit\.errors\.)[\w.$]+: (.*)$", re.MULTILINE)
 
 
 @ENGINES.register("spark")
@@ -60,6 +64,7 @@ class SparkEngine:
         memory_limit: str | None = None,
         temp_directory: str | None = None,
     ) -> None:
+        _check_shared(temp_directory, master=master)
         self._spark, self._started = open_spark(
             master=master, threads=threads, memory_limit=memory_limit, conf=conf or {}
         )
@@ -67,14 +72,8 @@ class SparkEngine:
         from pyspark.errors import PySparkException
 
         self._error = (PySparkException, Py4JError)
-        where = self._spark.sparkContext.master
-        if temp_directory is None and not where.startswith("local"):
-            self._stop()
-            msg = (
-                f"engine: temp_directory must name a folder that every machine of {where} shares;"
-                " got null"
-            )
-            raise ConfigError(msg)
+        if not self._started:
+            _check_shared(temp_directory, master=str(self._spark.sparkContext.master))
         parent = address(temp_directory or tempfile.gettempdir())
         self.folder = f"{parent}/churnkit-{secrets.token_hex(8)}"
         self._names = itertools.count(1)
@@ -94,8 +93,12 @@ class SparkEngine:
 
     def add_arrow(self, table: pa.Table) -> str:
         """Make a view of an Arrow table; see :class:`Engine`."""
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        plain = _plain(table)
         with self._speaking():
-            return self._view(self._spark.createDataFrame(_plain(table)))
+            schema = from_arrow_schema(plain.schema, prefer_timestamp_ntz=True)
+            return self._view(self._spark.createDataFrame(plain, schema))
 
     def column_types(self, view: str) -> dict[str, str]:
         """Return the columns of a view with Spark's names of their types."""
@@ -140,8 +143,12 @@ class SparkEngine:
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         """Return all rows as an Arrow table."""
+        import pyarrow as pa
+
         with self._speaking():
-            return frame.to_native().toArrow()
+            table = frame.to_native().toArrow()
+        # What Spark knows never to be null it marks so; the same query kept in a file is not marked.
+        return table.cast(pa.schema(field.with_nullable(True) for field in table.schema))
 
     def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
         """Return the rows as a stream of Arrow batches of at most ``rows`` rows.
@@ -197,9 +204,6 @@ class SparkEngine:
         self._open = False
         with self._speaking():
             remove(self._spark, self.folder)
-        self._stop()
-
-    def _stop(self) -> None:
         if self._started:
             self._spark.stop()
 
@@ -264,6 +268,14 @@ class SparkEngine:
         except self._error as error:
             msg = f"{ENGINE_SAYS}{_sentence(error)}"
             raise DataError(msg) from error
+
+
+def _check_shared(temp_directory: str | None, *, master: str | None) -> None:
+    """Refuse a cluster without a folder that its machines share."""
+    if temp_directory is None and not is_local(master):
+        rule = f"temp_directory must name a folder that every machine of {master} shares"
+        msg = f"engine: {rule}; got null"
+        raise ConfigError(msg)
 
 
 def _on_worker(sent: Any) -> Callable[[Any], Iterator[Any]]:
@@ -342,7 +354,13 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _sentence(error: BaseException) -> str:
-    """Return what Spark says before its notes, the plan and the trace."""
-    said = str(error).strip().split("SQLSTATE:")[0].split("\n\n")[0]
-    said = " ".join(said.split("\n\tat ")[0].split())
+    """Return what Spark says before its notes, the plan and the trace, or what was the cause."""
+    said = str(error)
+    # The cause is below, whether it was raised in Java or by Python on a worker.
+    causes = CAUSE.findall(said)
+    known = [cause for cause in causes if cause.startswith("[")] or causes
+    if known and not said.startswith("["):
+        said = known[-1]
+    said = said.strip().split("SQLSTATE:")[0].split("\n\n")[0].split("\n\tat ")[0]
+    said = " ".join(said.split())
     return (said if len(said) <= 300 else f"{said[:299]}…") or type(error).__name__

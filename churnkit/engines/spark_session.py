@@ -14,7 +14,7 @@ from churnkit.errors import ConfigError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["open_spark"]
+__all__ = ["is_local", "open_spark"]
 
 NEEDED = {
     # Text is read as UTC; the business zone is applied by integer arithmetic (data/clock.py).
@@ -34,6 +34,17 @@ QUIET = {
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT])i?[bB]?\s*")
 MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
+
+
+def is_local(master: str | None) -> bool:
+    """Return whether a master is this process alone; null is, unless Spark runs already.
+
+    Examples
+    --------
+    >>> is_local("local[2]"), is_local("local-cluster[2,1,1024]"), is_local("yarn")
+    (True, False, False)
+    """
+    return master is None or re.fullmatch(r"local(\[.*\])?", master) is not None
 
 
 def open_spark(
@@ -69,7 +80,7 @@ def open_spark(
     if running is not None and master is not None and running.master != master:
         msg = f"engine: Spark runs already on master {running.master!r}; got master {master!r}"
         raise ParameterError(msg)
-    if running is None and (master or "local").startswith("local"):
+    if running is None and is_local(master):
         # Java would look the machine's name up; nothing is to be reached from outside.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = _settings(master=master, threads=threads, memory_limit=memory_limit, conf=conf)
@@ -89,7 +100,7 @@ def open_spark(
         msg = f"engine: Spark does not start with {settings}; {why} (it needs Java 17)"
         raise ParameterError(msg) from error
     context = session.sparkContext
-    if str(context.master).startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+    if is_local(str(context.master)) and "PYSPARK_PYTHON" not in os.environ:
         # Workers on this machine are of the same Python; PySpark would take the first on the path.
         context.pythonExec = sys.executable
     return session, running is None
@@ -100,13 +111,12 @@ def _settings(
 ) -> dict[str, str]:
     """Return what Spark is told: our needs last, the user's settings before our preferences."""
     where = master or f"local[{threads or '*'}]"
-    is_local = where.startswith("local")
     chosen: dict[str, str] = {"spark.master": where, **QUIET}
-    if is_local:
+    if is_local(where):
         chosen |= LOOPBACK
         chosen["spark.sql.shuffle.partitions"] = str(2 * (threads or os.cpu_count() or 2))
     if memory_limit is not None:
-        part = "driver" if is_local else "executor"
+        part = "driver" if is_local(where) else "executor"
         chosen[f"spark.{part}.memory"] = _spark_size(memory_limit)
     return {**chosen, **{str(k): _spark_value(v) for k, v in conf.items()}, **NEEDED}
 

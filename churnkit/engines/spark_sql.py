@@ -57,10 +57,14 @@ def as_text(column: str, *, sql_type: str) -> str:
     if sql_type in {"double", "float"}:
         name = f"CASE WHEN NOT isnan({name}) THEN {name} END"
     if sql_type in {"double", "float"} or sql_type.startswith("decimal"):
+        # Spark's floor is a whole number of 64 bits, and refuses larger ones.
         return (
-            f"CASE WHEN {name} = floor({name}) AND abs({name}) < 9e15"
-            f" THEN CAST(CAST({name} AS BIGINT) AS STRING) ELSE CAST({name} AS STRING) END"
+            f"CASE WHEN NOT abs({name}) < 9e15 THEN CAST({name} AS STRING)"
+            f" WHEN {name} = floor({name}) THEN CAST(CAST({name} AS BIGINT) AS STRING)"
+            f" ELSE CAST({name} AS STRING) END"
         )
+    if sql_type == "timestamp":
+        return f"concat(CAST({name} AS STRING), '+00:00')"
     return f"CAST({name} AS STRING)"
 
 
@@ -77,7 +81,7 @@ def number(column: str, *, sql_type: str) -> str:
         return f"CASE WHEN {name} RLIKE {literal(NUMBER)} THEN try_cast({name} AS DOUBLE) END"
     if NUMERIC.fullmatch(sql_type):
         return f"CAST({name} AS DOUBLE)"
-    msg = f"column {column!r} must hold numbers; got {sql_type}"
+    msg = f"column {column!r} must hold numbers; got {sql_type.upper()}"
     raise DataError(msg)
 
 
@@ -97,7 +101,7 @@ def clock_us(column: str, *, sql_type: str) -> tuple[str, str]:
     if sql_type in {"timestamp_ntz", "date"}:
         # The session's zone is UTC, so that the clock is taken as it stands.
         return f"unix_micros(CAST({name} AS TIMESTAMP))", "false"
-    msg = f"column {column!r} must hold times (timestamp, date or ISO 8601 text); got {sql_type}"
+    msg = f"column {column!r} must hold times (timestamp, date or ISO 8601 text); got {sql_type.upper()}"
     raise DataError(msg)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for the data room: tables of orders read on DuckDB, where sources live."""
+"""Fixtures for the data room: tables of orders, read by an engine that knows sources."""
 
 from __future__ import annotations
 
@@ -8,29 +8,21 @@ import pytest
 
 from churnkit.data.contracts import CONTRACTS
 from churnkit.data.sources import TableSpec, load_table
-from churnkit.engines import DuckDBEngine
 
 NOW_US = 1_735_689_600_000_000  # 2025-01-01, so that no test depends on the day it runs
 
 
 @pytest.fixture
-def duck():
-    """Give an open DuckDB engine."""
-    with DuckDBEngine(threads=2) as engine:
-        yield engine
-
-
-@pytest.fixture
-def read(duck):
+def read(reader):
     """Give a function that loads orders and returns rows, rejected rows, counts and the report."""
 
     def load(source, *, table="orders", columns=None, filter=None, label=None, **options):
         spec = TableSpec(source=source, columns=columns or {}, filter=filter, label=label)
         options = {"time_zone": "UTC", "now_us": NOW_US} | options
-        loaded = load_table(spec, contract=CONTRACTS[table](), engine=duck, **options)
+        loaded = load_table(spec, contract=CONTRACTS[table](), engine=reader, **options)
         return SimpleNamespace(
-            rows=duck.collect(loaded.rows).to_pylist(),
-            rejected=duck.collect(loaded.rejected).to_pylist(),
+            rows=reader.collect(loaded.rows).to_pylist(),
+            rejected=reader.collect(loaded.rejected).to_pylist(),
             broken={c.name: c.rows for c in loaded.report.checks if c.rows},
             examples={c.name: c.examples for c in loaded.report.checks if c.rows},
             report=loaded.report,

@@ -233,17 +233,17 @@ def test_without_as_of_a_row_a_day_past_now_is_in_the_future(read):
     assert found.rejected[0]["reason"] == "ts is in the future (more than a day after now)"
 
 
-def test_now_is_the_clock_of_the_machine(duck):
+def test_now_is_the_clock_of_the_machine(reader):
     """By default a row of yesterday is used and one of next week is not."""
     day = timedelta(days=1)
     now = datetime.fromtimestamp(time.time(), tz=UTC).replace(tzinfo=None)
     table = pa.table({"customer_id": ["a", "b"], "ts": [now - day, now + 7 * day]})
 
     loaded = load_table(
-        TableSpec(source=table), contract=CONTRACTS["orders"](), engine=duck, time_zone="UTC"
+        TableSpec(source=table), contract=CONTRACTS["orders"](), engine=reader, time_zone="UTC"
     )
 
-    assert [row["customer_id"] for row in duck.collect(loaded.rows).to_pylist()] == ["a"]
+    assert [row["customer_id"] for row in reader.collect(loaded.rows).to_pylist()] == ["a"]
 
 
 # Refunds
@@ -511,7 +511,7 @@ def test_the_sum_of_many_cents_does_not_depend_on_threads(tmp_path):
     assert len({fingerprint(threads) for threads in (1, 2, 2, 4)}) == 1
 
 
-def test_customers_of_rows_set_aside_are_known(read, duck):
+def test_customers_of_rows_set_aside_are_known(read, reader):
     """Rows with a sound id count, also when their time is broken; those of the future do not."""
     table = dirty(
         customer_id=["1", "2", '"1"', None, "5", "6", "7"],
@@ -522,5 +522,5 @@ def test_customers_of_rows_set_aside_are_known(read, duck):
     loaded = read(table).loaded
 
     assert sorted(
-        row["customer_id"] for row in duck.collect(loaded.rejected_customers()).to_pylist()
+        row["customer_id"] for row in reader.collect(loaded.rejected_customers()).to_pylist()
     ) == ["2", "6"]

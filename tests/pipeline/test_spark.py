@@ -1,0 +1,231 @@
+"""The verbs on Spark: the numbers of DuckDB, one part a date, and a worker that dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+import churnkit
+from churnkit.errors import DataError, ParameterError
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+SMALL = {"spark.sql.shuffle.partitions": 2}
+# Mean order values and log-odds are counted in narrow cells; sums are added in another order.
+RELATIVE = 1e-6
+RUN = "from churnkit.cli import main; main()"
+
+
+def plain(config):
+    """Return a configuration as YAML can hold it."""
+    return json.loads(json.dumps(config, default=str))
+
+
+def on_spark(config, **engine):
+    """Return the same configuration on Spark."""
+    return plain(config) | {"engine": {"kind": "spark", "conf": SMALL, **engine}}
+
+
+def same_scores(folder, scored):
+    """Compare a folder of scores with the table that DuckDB wrote."""
+    found = pd.read_parquet(folder).set_index("customer_id").sort_index()
+    expected = scored.sort_index()
+    expected = expected.assign(as_of=expected["as_of"].astype(str))
+    found = found.assign(as_of=found["as_of"].astype(str))[expected.columns]
+    left_out = ["scored_at"]
+    pd.testing.assert_frame_equal(
+        found.drop(columns=left_out),
+        expected.drop(columns=left_out),
+        rtol=RELATIVE,
+        check_dtype=False,
+    )
+
+
+def test_scores_on_spark_are_those_of_duckdb(shop, workplace, spark_running, scored):
+    """Every column of every customer; the manifest accounts for the same rows; nothing is left."""
+    config = on_spark(shop.config, temp_directory=str(workplace / "between"))
+
+    result = churnkit.score(config, model=shop.bundle, output="out/scores.parquet")
+
+    same_scores("out/scores.parquet", scored)
+    assert os.listdir("out/scores.parquet") == [f"as_of={shop.as_of}"]
+    assert result.manifest["rows"] == len(scored)
+    assert result.manifest["statuses"] == scored["status"].value_counts().to_dict()
+    assert result.manifest["inputs"]["orders"]["rows_set_aside"] > 0
+    assert os.listdir(workplace / "between") == []
+
+
+def test_another_date_is_another_part_and_the_same_date_replaces_it(shop, workplace, spark_running):
+    """Parts stand beside each other; a second run of a date leaves one table of it."""
+    config = on_spark(shop.config)
+    earlier = "2023-12-20"
+
+    for as_of in (earlier, shop.as_of, earlier):
+        churnkit.score(config, model=shop.bundle, as_of=as_of, output="out/s.parquet")
+
+    parts = {
+        name: len(pd.read_parquet(f"out/s.parquet/{name}")) for name in os.listdir("out/s.parquet")
+    }
+    assert set(parts) == {f"as_of={earlier}", f"as_of={shop.as_of}"}
+    assert parts[f"as_of={earlier}"] < parts[f"as_of={shop.as_of}"]
+
+
+def test_scores_that_do_not_add_up_leave_the_older_part(
+    shop, workplace, spark_running, monkeypatch
+):
+    """The rows are counted before they take their place."""
+    config = on_spark(shop.config)
+    churnkit.score(config, model=shop.bundle, output="out/s.parquet")
+    before = sorted(p.name for p in Path("out/s.parquet").rglob("*.parquet"))
+
+    def refuse(*_):
+        msg = "score: counted otherwise"
+        raise DataError(msg)
+
+    monkeypatch.setattr("churnkit.pipeline.scoring._reconcile", refuse)
+    with pytest.raises(DataError, match=r"^score: counted otherwise$"):
+        churnkit.score(config, model=shop.bundle, output="out/s.parquet")
+
+    assert sorted(p.name for p in Path("out/s.parquet").rglob("*.parquet")) == before
+    assert os.listdir("out/s.parquet") == [f"as_of={shop.as_of}"]
+
+
+def test_a_cluster_writes_parquet_only(shop, workplace, spark_running):
+    """One CSV file would have to pass through one process."""
+    with pytest.raises(ParameterError, match=r"^output on a cluster must end in \.parquet"):
+        churnkit.score(on_spark(shop.config), model=shop.bundle, output="out/s.csv")
+
+
+def test_training_on_spark_gives_the_model_of_duckdb(shop, workplace, spark_running):
+    """The same features and labels: the same test metrics."""
+    trained = churnkit.train(on_spark(shop.config))
+
+    ours, theirs = (t.backtest.mean()["model"] for t in (trained, shop.trained))
+    assert ours == pytest.approx(theirs, rel=RELATIVE)
+
+
+# A real cluster
+
+
+def free_port():
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Give a master and two workers on loopback: the address, and the workers' processes."""
+    import pyspark
+
+    spark_class = Path(pyspark.__file__).parent / "bin" / "spark-class"
+    port = free_port()
+    environment = os.environ | {
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_LOCAL_DIRS": str(tmp_path / "local"),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    started = []
+
+    def start(name, *arguments):
+        command = [str(spark_class), f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1"]
+        with (tmp_path / f"{len(started)}.log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--webui-port", "0", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    master = f"spark://127.0.0.1:{port}"
+    start("master.Master", "--port", str(port))
+    size = ("--cores", "1", "--memory", "900m")
+    folders = [("--work-dir", str(tmp_path / f"worker{i}")) for i in range(2)]
+    workers = [start("worker.Worker", *size, *folder, master) for folder in folders]
+    yield master, workers, environment
+    for process in started:
+        kill(process)
+
+
+def kill(process):
+    """End a process and all that it has started, as a machine does that loses power."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+
+
+def wait_for(found, *, seconds, what):
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+def test_a_worker_that_dies_while_scoring_changes_nothing(
+    shop, workplace, cluster, scored, tmp_path
+):
+    """The other worker does its work again: every row is there once, with its numbers."""
+    master, workers, environment = cluster
+    between = workplace / "between"
+    memory = {"spark.executor.memory": "512m", "spark.driver.memory": "600m"}
+    # Small parts, so that there is work left to lose.
+    config = on_spark(shop.config, master=master, temp_directory=str(between))
+    config["engine"]["conf"] = {**memory, "spark.sql.shuffle.partitions": 4}
+    Path("shop.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-c", RUN, "score", "shop.yaml"]
+    log = workplace / "score.log"
+    with log.open("w") as output:
+        job = subprocess.Popen(
+            [*command, "--model", str(shop.bundle), "--output", "out/scores.parquet"],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(
+            lambda: "scoring as of" in log.read_text() or job.poll() is not None,
+            seconds=400,
+            what="scoring to begin",
+        )
+        made = len(list(between.glob("churnkit-*/*/_SUCCESS")))
+        wait_for(
+            lambda: len(list(between.glob("churnkit-*/*/_SUCCESS"))) > made,
+            seconds=200,
+            what="the first scores",
+        )
+        kill(workers[0])
+        code = job.wait(timeout=400)
+    finally:
+        kill_job(job)
+
+    said = log.read_text()
+    sys.stdout.write(said)
+    assert code == 0, said
+    assert re.search(r"Lost executor \d+ on 127\.0\.0\.1", said)
+    same_scores("out/scores.parquet", scored)
+    assert list(between.iterdir()) == []
+
+
+def kill_job(job):
+    """End the job if it has not ended."""
+    if job.poll() is None:
+        job.kill()
+    job.wait(timeout=30)
