@@ -14,6 +14,7 @@ import pytest
 
 from churnkit.reporting import render_report
 from churnkit.reporting.customers import customer_rows
+from churnkit.reporting.overview import headline
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -158,6 +159,24 @@ def test_page_tells_what_it_leaves_out(report):
     assert "This page holds the first 30 of 60 scored customers" in text
     assert "NPS: surveys is not given" in text
     assert "the charts of the test are left out" in text
+
+
+def test_headline_says_how_sure_the_spend_is(report):
+    """With a band of the total, its ends stand under the expected spend; without one nothing does."""
+    band = {"expected": 12_000.0, "low": 9_800.0, "high": 14_600.0, "coverage": 0.8}
+
+    plain, sure = (
+        next(
+            f["note"]
+            for f in headline(replace(report, manifest=m))
+            if f["name"] == "Expected spend"
+        )
+        for m in (report.manifest, {**report.manifest, "expected_spend_total": band})
+    )
+
+    assert "sure" not in plain
+    assert sure.startswith(plain)
+    assert sure.replace("\xa0", " ").endswith("; 80 % sure: 9,800 to 14.6 k")
 
 
 def test_headline_counts_what_is_at_stake(report):
