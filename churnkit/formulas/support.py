@@ -204,11 +204,7 @@ def resolution_rate(*, resolved: float, opened: float, level: float = 0.95) -> M
 
 
 @FORMULAS.register("first_response_hours")
-@described(
-    unit="hours",
-    formula="median of first response - opening",
-    zero_cases=({"hours": []},),
-)
+@described(unit="hours", formula="median of first response - opening", zero_cases=({"hours": []},))
 def first_response_hours(*, hours: ArrayLike, level: float = 0.95) -> MetricValue:
     """Median time from the opening of a ticket to its first response.
 
@@ -247,11 +243,7 @@ def first_response_hours(*, hours: ArrayLike, level: float = 0.95) -> MetricValu
 
 
 @FORMULAS.register("resolution_hours")
-@described(
-    unit="hours",
-    formula="median of resolution - opening",
-    zero_cases=({"hours": []},),
-)
+@described(unit="hours", formula="median of resolution - opening", zero_cases=({"hours": []},))
 def resolution_hours(*, hours: ArrayLike, level: float = 0.95) -> MetricValue:
     """Median time from the opening of a ticket to its resolution.
 
