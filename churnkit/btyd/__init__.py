@@ -1,4 +1,4 @@
-"""BG/NBD, MBG/NBD, Pareto/NBD and Gamma-Gamma: fits, expectations and probabilities of orders."""
+"""Purchase counts (BG/NBD, MBG/NBD, Pareto/NBD), their values (Gamma-Gamma), and contracts (sBG)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from churnkit.btyd.history import PurchaseHistory, group_customers
 from churnkit.btyd.kinds import PURCHASE_MODELS, fit_purchase_model, purchase_model_from_dict
 from churnkit.btyd.pareto_nbd import ParetoNbd, fit_pareto_nbd
 from churnkit.btyd.predictions import PurchaseModel
+from churnkit.btyd.sbg import ShiftedBetaGeometric, fit_sbg
 
 __all__ = [
     "PURCHASE_MODELS",
@@ -16,11 +17,13 @@ __all__ = [
     "ParetoNbd",
     "PurchaseHistory",
     "PurchaseModel",
+    "ShiftedBetaGeometric",
     "fit_bg_nbd",
     "fit_gamma_gamma",
     "fit_mbg_nbd",
     "fit_pareto_nbd",
     "fit_purchase_model",
+    "fit_sbg",
     "group_customers",
     "purchase_model_from_dict",
 ]

@@ -169,6 +169,13 @@ def backtest(console: Console, result: Backtest) -> None:
     )
     if (sentence := result.hindsight()) is not None:
         console.say(sentence)
+    model = means.get("model", {})
+    if (share := model.get("mrr.at_risk_share")) is not None:
+        lost, fallen = (model.get(f"mrr.{n}_share") or 0.0 for n in ("lost", "downgrade"))
+        console.say(
+            f"Monthly revenue: {share:.1%} was said to be at risk, {lost:.1%} was lost;"
+            f" downgrades, apart, took {fallen:.1%}."
+        )
 
 
 def _best(means: Mapping[str, Mapping[str, float | None]], metric: str, more: bool | None) -> str:
@@ -184,7 +191,8 @@ def scores(console: Console, result: ScoreResult) -> None:
     """Show the counts of the score table and its totals."""
     manifest = result.manifest
     table = plain_table(f"Scores as of {manifest['as_of']}", "customers", "rows", right=("rows",))
-    for status in ("scored", "inactive", "no_valid_orders"):
+    nobody = [name for name in manifest["statuses"] if name not in {"scored", "inactive"}]
+    for status in ("scored", "inactive", *(nobody or ["no_valid_orders"])):
         add_row(table, status, f"{manifest['statuses'].get(status, 0):,}")
         if status == "scored":
             for band in ("high", "medium", "low"):
@@ -192,10 +200,12 @@ def scores(console: Console, result: ScoreResult) -> None:
     add_row(table, "all", f"{manifest['rows']:,}", style="bold")
     console.print(table)
     totals, band = manifest["totals"], manifest["expected_spend_total"]
+    days, orders = manifest["horizon_days"], f"{totals['expected_orders']:,.0f} orders, "
+    at_risk = f"{totals['value_at_risk']:,.0f} value at risk"
+    if "mrr_at_risk" in totals:
+        orders, at_risk = "", f"{totals['mrr_at_risk']:,.0f} monthly revenue and {at_risk}"
     console.say(
-        f"Expected in the next {manifest['horizon_days']} days:"
-        f" {totals['expected_orders']:,.0f} orders, {totals['expected_spend']:,.0f} spend;"
-        f" {totals['value_at_risk']:,.0f} value at risk."
+        f"Expected in the next {days} days: {orders}{totals['expected_spend']:,.0f} spend; {at_risk}."
     )
     if band is not None:
         console.say(

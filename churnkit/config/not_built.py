@@ -16,8 +16,6 @@ NOT_BUILT_YET: dict[str, str] = {
         "postgresql:// sources are not built yet; export the table to Parquet or CSV"
     ),
     "data.campaigns": "this table is not built yet; leave it out",
-    "label.kind=own_gap": "'own_gap' is not built yet; use 'no_order'",
-    "label.kind=subscription_end": "'subscription_end' is not built yet; use 'no_order'",
 }
 """``path`` (refused unless null) or ``path=pattern`` (refused where the text matches): the sentence.
 

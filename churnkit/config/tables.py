@@ -226,8 +226,8 @@ class Data(Section):
     )
     orders: Orders | None = Field(
         default=None,
-        description="the transaction history, one row per order or order line; only metrics of"
-        " other tables can do without it",
+        description="the transaction history, one row per order or order line; metrics of other"
+        " tables can do without it, and so can label.kind subscription_end",
     )
     events: Events | None = Field(default=None, description="visits, opens, clicks")
     subscriptions: Subscriptions | None = Field(
@@ -252,6 +252,9 @@ class Data(Section):
     def _has_something(self) -> Self:
         if self.orders is None and not any(getattr(self, name) for name in ENOUGH_FOR_METRICS):
             meaning = "the transaction history, one row per order or order line"
-            others = f"metrics alone can also be made of {', '.join(ENOUGH_FOR_METRICS)}"
+            others = (
+                f"metrics alone can also be made of {', '.join(ENOUGH_FOR_METRICS)}, and models with"
+                " label.kind subscription_end of subscriptions"
+            )
             raise FaultsError(Fault(("orders",), f"required key is missing: {meaning}; {others}"))
         return self

@@ -38,6 +38,7 @@ __all__ = [
     "MemoryLimit",
     "Name",
     "NamedAfterRun",
+    "Names",
     "NonNegative",
     "Options",
     "PageFile",
@@ -173,6 +174,15 @@ def _features(value: object) -> Mapping[str, Mapping[str, Any]]:
     return frozen
 
 
+def _names(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) and v for v in value):
+        return tuple(value)
+    msg = f"must be a list of names, or null; got {shown(value)}"
+    raise _fault(msg)
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -251,6 +261,12 @@ Instant = Annotated[date | None, PlainValidator(_instant), _iso, Says("a date, a
 
 Options = Annotated[
     Mapping[str, Any], PlainValidator(_options), PlainSerializer(thaw), Says("a mapping of options")
+]
+Names = Annotated[
+    tuple[str, ...] | None,
+    PlainValidator(_names),
+    PlainSerializer(thaw),
+    Says("a list of names or null"),
 ]
 Features = Annotated[
     Mapping[str, Mapping[str, Any]],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.evaluation.contract import mrr_metrics
 from churnkit.evaluation.guards import churn_skill, coverage_is_off, level_is_off
 from churnkit.evaluation.predictive import (
     churn_metrics,
@@ -26,12 +27,16 @@ from churnkit.models.training import fit_models
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from churnkit.data.windows import Snapshot, SnapshotPlan
     from churnkit.evaluation.guards import Skill
     from churnkit.features.build import FeatureBuilder, History
     from churnkit.labels import Label
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.training import Models, ModelSettings, Predictions
+
+    Floats = NDArray[np.float64]
 
 __all__ = [
     "Backtest",
@@ -76,7 +81,8 @@ class SnapshotLoader:
         if snapshot not in self._made:
             self.progress(f"features and labels at {snapshot.cutoff}")
             table = build_features(self.history, snapshot, builders=self.builders)
-            labels = self.label.build(self.history.tables["orders"], snapshot)
+            labels = self.label.build(self.history.tables[self.label.table], snapshot)
+            stays = self.history.stays_at(snapshot)
             self._made[snapshot] = label_snapshot(
                 table.to_arrow(),
                 self.history.engine.collect(labels),
@@ -85,6 +91,7 @@ class SnapshotLoader:
                 active_within_days=self.active_within_days,
                 min_orders=self.min_orders,
                 category_names=category_names(self.builders),
+                stays=None if stays is None else self.history.engine.collect(stays),
             )
         return self._made[snapshot]
 
@@ -228,7 +235,7 @@ def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
 def predict_snapshot(models: Models, test: LabelledSnapshot) -> Predictions:
     """Return the models' predictions for the population of a snapshot."""
     forecast = test.forecast(models.settings.purchase_kind)
-    return models.predict(test.features, forecast=forecast)
+    return models.predict(test.features, forecast=forecast, base=test.eligible_base)
 
 
 def evaluate_snapshot(
@@ -246,6 +253,7 @@ def evaluate_snapshot(
                 high=predicted.expected_spend_high,
                 stated=predicted.stated_coverage,
             ),
+            **_mrr_metrics(models, test, predicted.churn_probability),
         }
     }
     for name in BASELINES.names():
@@ -254,6 +262,7 @@ def evaluate_snapshot(
             results[name] = {
                 **churn_metrics(test.churned, baseline.churn_probability),
                 **spend_metrics(test.future_spend, baseline.expected_spend),
+                **_mrr_metrics(models, test, baseline.churn_probability),
             }
     result = SnapshotResult(
         cutoff=str(test.snapshot.cutoff),
@@ -283,6 +292,20 @@ def _calibration(predicted: Predictions, test: LabelledSnapshot) -> dict[str, An
         "reliability": {name: column.tolist() for name, column in table.items()},
         "spend_total": total,
     }
+
+
+def _mrr_metrics(models: Models, test: LabelledSnapshot, probability: Floats) -> Metrics:
+    """Return what is said of monthly revenue, nothing where the customers are no subscribers."""
+    contracts = test.contracts
+    if contracts is None or models.contract is None:
+        return {}
+    return mrr_metrics(
+        contracts.mrr,
+        future_mrr=contracts.future_mrr,
+        churned=test.churned,
+        expected_mrr_retained=models.contract.retained(contracts.mrr, probability),
+        mrr_at_risk=models.contract.at_risk(contracts.mrr, probability),
+    )
 
 
 def backtest(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
+from churnkit.data.stays import stays_at
 from churnkit.data.windows import midnight_us
 from churnkit.errors import ConfigError, DataError
 from churnkit.features.cut import first_time, known_rows
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from churnkit.data.stays import StayRule
     from churnkit.data.windows import Snapshot
     from churnkit.engines import Engine
 
 __all__ = [
     "BASE_COLUMNS",
     "FEATURE_BUILDERS",
+    "SUBSCRIPTION_COLUMNS",
     "Aggregation",
     "FeatureBuilder",
     "FeatureTable",
@@ -61,10 +64,14 @@ class History:
         checked rows of any other input table.
     engine : Engine
         Where they are.
+    stays : StayRule, optional
+        Given, the customers are those of ``subscriptions``, and this says what joins their periods;
+        without it they are those of ``orders``.
     """
 
     tables: Mapping[str, nw.LazyFrame[Any]]
     engine: Engine
+    stays: StayRule | None = None
 
     def known(self, snapshot: Snapshot) -> Known:
         """Return the tables as they were known at the cutoff; see :func:`~.cut.known_rows`."""
@@ -76,13 +83,23 @@ class History:
             tables=cut,
             snapshot=snapshot,
             engine=self.engine,
+            stays=self.stays_at(snapshot),
             first_day=self._first_order_day,
             first_us=self._first_us,
         )
 
+    def stays_at(self, snapshot: Snapshot) -> nw.LazyFrame[Any] | None:
+        """Return how long subscribers have stayed; see :func:`~churnkit.data.stays.stays_at`."""
+        if self.stays is None:
+            return None
+        rows = self.tables["subscriptions"]
+        return stays_at(rows, rule=self.stays, cutoff_us=snapshot.cutoff_us)
+
     @cached_property
     def _first_order_day(self) -> int | None:
         """Business day of the oldest row of orders, days since 1970; None without rows."""
+        if "orders" not in self.tables:
+            return None
         oldest = self.tables["orders"].select(nw.col("day").min())
         found = self.engine.collect(oldest).to_pylist()[0]["day"]
         return None if found is None else int(found)
@@ -112,6 +129,8 @@ class Known:
     first_us : mapping of str to int
         First instant that the history has of each other table with times; tables without rows are
         absent.
+    stays : narwhals.LazyFrame or None
+        How long subscribers have stayed, where the customers are those of ``subscriptions``.
     """
 
     tables: Mapping[str, nw.LazyFrame[Any]]
@@ -119,6 +138,7 @@ class Known:
     engine: Engine
     first_day: int | None = None
     first_us: Mapping[str, int] = field(default_factory=dict)
+    stays: nw.LazyFrame[Any] | None = None
 
     @property
     def cutoff_day(self) -> int:
@@ -146,7 +166,8 @@ class Known:
     @property
     def everybody(self) -> nw.LazyFrame[Any]:
         """``customer_id`` of the customers whose features are built, once each."""
-        return self["orders"].select("customer_id").unique()
+        rows = self["orders"] if self.stays is None else self.stays
+        return rows.select("customer_id").unique()
 
     def __getitem__(self, name: str) -> nw.LazyFrame[Any]:
         """Return a table, or say that the data has none of this name."""
@@ -237,6 +258,30 @@ BASE_COLUMNS = (
 )
 
 
+SUBSCRIPTION_COLUMNS = ("customer_id", "subscriptions_running", "mrr", "subscribed_since_us")
+"""Base columns where the customers are those of ``subscriptions``; those of orders follow them."""
+
+
+def _base_plans(known: Known) -> list[Aggregation]:
+    """Return what population, baselines and formulas need; the first plan's rows say who is there."""
+    if known.stays is None:
+        return [Aggregation(rows=known["orders"], aggregates=_base(known))]
+    reaches_in = nw.col("ended_at_us") >= known.snapshot.observation_start_us
+    stays = known.stays.filter(nw.col("ended_at_us").is_null() | reaches_in)
+    since = nw.when(nw.col("running") > 0).then(nw.col("started_at_us"))
+    aggregates = dict(
+        zip(
+            SUBSCRIPTION_COLUMNS[1:],
+            (nw.col("running").sum(), nw.col("mrr").sum(), since.min()),
+            strict=True,
+        )
+    )
+    plans = [Aggregation(rows=stays, aggregates=aggregates)]
+    if "orders" in known.tables:
+        plans.append(Aggregation(rows=known["orders"], aggregates=_base(known)))
+    return plans
+
+
 def _base(known: Known) -> dict[str, nw.Expr]:
     """Return what the population, the purchase models and the formulas need of every customer."""
     is_day = nw.col("is_order_day") == 1
@@ -270,11 +315,12 @@ class FeatureTable:
     frame: nw.LazyFrame[Any]
     finishers: tuple[Callable[[pa.Table], Mapping[str, NDArray[np.float64]]], ...]
     engine: Engine
+    base_columns: tuple[str, ...] = BASE_COLUMNS
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns in order: :data:`BASE_COLUMNS`, then the features that are not among them."""
-        return _columns(self.feature_names)
+        """All columns in order: the base ones, then the features that are not among them."""
+        return _columns(self.feature_names, base=self.base_columns)
 
     def to_arrow(self) -> pa.Table:
         """Return all rows, ordered by customer."""
@@ -325,6 +371,8 @@ def build_features(
 ) -> FeatureTable:
     """Return the features of every customer with a row of orders in the observation interval.
 
+    Where the history says what a stay is, of every paying subscriber of the interval instead.
+
     Parameters
     ----------
     history : History
@@ -344,8 +392,9 @@ def build_features(
     names = tuple(name for builder in builders for name in builder.feature_names)
     _refuse_repeated(names, rule="two builders make the column(s)")
     known = history.known(snapshot)
-    orders = known["orders"]
-    plans = [Aggregation(rows=orders, aggregates=_base(known))]
+    plans = _base_plans(known)
+    spine = plans[0].rows
+    base = ("customer_id", *(name for plan in plans for name in plan.aggregates))
     for builder in builders:
         built = builder.build(known)
         _check_promise(builder, built)
@@ -353,25 +402,26 @@ def build_features(
     made = [name for plan in plans for name in (*plan.aggregates, *plan.features)]
     _refuse_repeated(made, rule="two builders aggregate under the name(s)")
 
-    frame = _aggregate([plan for plan in plans if plan.rows is orders])
-    for rows in {id(plan.rows): plan.rows for plan in plans if plan.rows is not orders}.values():
+    frame = _aggregate([plan for plan in plans if plan.rows is spine])
+    for rows in {id(plan.rows): plan.rows for plan in plans if plan.rows is not spine}.values():
         grouped = _aggregate([plan for plan in plans if plan.rows is rows])
         frame = frame.join(grouped, on="customer_id", how="left")
     features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
     frame = frame.with_columns(*features) if features else frame
     inputs = {name for plan in plans if plan.finish is not None for name in plan.aggregates}
-    wanted = [name for name in _columns(names) if name in {"customer_id", *made}]
+    wanted = [name for name in _columns(names, base=base) if name in {"customer_id", *made}]
     return FeatureTable(
         snapshot=snapshot,
         feature_names=names,
         frame=frame.select(*wanted, *sorted(inputs.difference(wanted))),
         finishers=tuple(plan.finish for plan in plans if plan.finish is not None),
         engine=history.engine,
+        base_columns=base,
     )
 
 
-def _columns(feature_names: Sequence[str]) -> tuple[str, ...]:
-    return (*BASE_COLUMNS, *(name for name in feature_names if name not in BASE_COLUMNS))
+def _columns(feature_names: Sequence[str], *, base: Sequence[str]) -> tuple[str, ...]:
+    return (*base, *(name for name in feature_names if name not in base))
 
 
 def _aggregate(plans: Sequence[Aggregation]) -> nw.LazyFrame[Any]:

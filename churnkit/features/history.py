@@ -11,20 +11,21 @@ import narwhals as nw
 from churnkit.data.contracts import CONTRACTS
 from churnkit.data.orders import order_span, order_table
 from churnkit.data.sources import load_table
-from churnkit.errors import ModelGuardError
+from churnkit.errors import DataError, ModelGuardError
 from churnkit.features.build import History
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
     from churnkit.data.contracts import TableReport
     from churnkit.data.sources import LoadedTable, TableSpec
+    from churnkit.data.stays import StayRule
     from churnkit.data.windows import Snapshot
     from churnkit.engines import Engine
 
-__all__ = ["ReadHistory", "read_history"]
+__all__ = ["ReadHistory", "read_history", "span_of", "with_others"]
 
 EPOCH = date(1970, 1, 1)
 
@@ -36,11 +37,13 @@ class ReadHistory:
     Attributes
     ----------
     history : History
-        ``orders`` and, where products are known, ``lines``.
+        ``orders`` and, where products are known, ``lines``; of subscribers perhaps neither.
     loaded : mapping of str to LoadedTable
         By table: the good rows, the rows set aside, and the report.
     first_day, end_day : date
-        First business day with an order, and the day after the last with any row.
+        First business day with an order, and the day after the last with any row. Of subscribers:
+        the day of the first start, and the day after the last start, order or row of another table;
+        ends may be planned and prove nothing.
     order_columns : frozenset of str
         Columns of orders that are used.
     """
@@ -56,33 +59,62 @@ class ReadHistory:
         """What was read from each table and what became of it."""
         return tuple(table.report for table in self.loaded.values())
 
-    def beside(self, others: Mapping[str, nw.LazyFrame[Any]]) -> ReadHistory:
-        """Return the same with further tables that features are made from."""
-        if not others:
-            return self
-        tables = {**self.history.tables, **others}
-        return replace(self, history=History(tables=tables, engine=self.history.engine))
+    def beside(
+        self,
+        others: Mapping[str, LoadedTable],
+        *,
+        stays: StayRule | None = None,
+        end_day: date | None = None,
+    ) -> ReadHistory:
+        """Return the same with further tables that features are made from.
+
+        Parameters
+        ----------
+        others : mapping of str to LoadedTable
+        stays : StayRule, optional
+            Given, the customers are those of ``subscriptions``.
+        end_day : date, optional
+            The day after the last of the other tables; the history reaches so far.
+        """
+        tables = {**self.history.tables, **{name: t.rows for name, t in others.items()}}
+        return replace(
+            self,
+            history=replace(self.history, tables=tables, stays=stays),
+            loaded={**self.loaded, **others},
+            end_day=max(self.end_day, end_day or self.end_day),
+        )
 
     def history_before(self, snapshot: Snapshot) -> History:
         """Return the history made, by the same steps, of the order rows before a cutoff only.
 
-        Other tables stay whole: what is made of them is cut at every snapshot.
+        Of subscriptions too, with ends that are not known at the cutoff left out. Other tables stay
+        whole: what is made of them is cut at every snapshot.
         """
-        lines, engine = self.loaded["orders"], self.history.engine
+        engine, tables = self.history.engine, dict(self.history.tables)
+        if self.history.stays is not None:
+            end, gone = snapshot.cutoff_us, nw.col("ended_at_us")
+            known = tables["subscriptions"].filter(nw.col("started_at_us") < end)
+            tables["subscriptions"] = known.with_columns(ended_at_us=nw.when(gone < end).then(gone))
+        if "orders" not in self.loaded:
+            return replace(self.history, tables=tables)
+        lines = self.loaded["orders"]
         rows = lines.rows.filter(nw.col("ts_us") < snapshot.cutoff_us)
-        tables = dict(self.history.tables)
         tables["orders"] = order_table(
             rows, columns=self.order_columns, engine=engine, time_zone=snapshot.time_zone
         )
         if "lines" in tables:
             tables["lines"] = rows
-        return History(tables=tables, engine=engine)
+        return replace(self.history, tables=tables)
 
     def customers_without_valid_rows(self) -> pa.Table:
         """Return ``customer_id`` of customers all of whose order rows were set aside.
 
         Rows that are only in the future of the run do not count: such customers are not yet known.
         """
+        if "orders" not in self.loaded:
+            import pyarrow as pa
+
+            return pa.table({"customer_id": pa.array([], pa.string())})
         orders, engine = self.loaded["orders"], self.history.engine
         known = orders.rows.select("customer_id").unique()
         seen = orders.rejected_customers().unique()
@@ -150,3 +182,60 @@ def read_history(
         end_day=EPOCH + timedelta(days=int(last) + 1),
         order_columns=frozenset(columns),
     )
+
+
+def span_of(tables: Iterable[LoadedTable]) -> tuple[date, date] | None:
+    """Return the first business day of some tables and the day after their last; None without time."""
+    # Registrations of customers are no activity: they say nothing of the time that was observed.
+    reports = [table.report for table in tables if table.report.table != "customers"]
+    days = [
+        date.fromisoformat(moment[: len("2011-12-10")])
+        for report in reports
+        for moment in (report.first_at, report.last_at)
+        if moment is not None
+    ]
+    return (min(days), max(days) + timedelta(days=1)) if days else None
+
+
+def with_others(
+    history: ReadHistory | None,
+    others: Mapping[str, LoadedTable],
+    *,
+    stays: StayRule | None,
+    engine: Engine,
+) -> ReadHistory:
+    """Return a history with the other tables that features are made from.
+
+    Parameters
+    ----------
+    history : ReadHistory or None
+        The orders, where there are any.
+    others : mapping of str to LoadedTable
+    stays : StayRule or None
+        Given, the customers are those of ``subscriptions``, which are among the others.
+    engine : Engine
+        Where the tables are.
+
+    Raises
+    ------
+    DataError
+        If there is neither an order nor a subscription with a time.
+    """
+    if stays is None and history is not None:
+        return history.beside(others)
+    started = span_of([table for name, table in others.items() if name == "subscriptions"])
+    reached = span_of(others.values())
+    if started is None or reached is None:
+        msg = "history: there must be orders or subscriptions; got neither"
+        raise DataError(msg)
+    if history is None:
+        nothing = History(tables={}, engine=engine)
+        history = ReadHistory(
+            history=nothing,
+            loaded={},
+            first_day=started[0],
+            end_day=started[1],
+            order_columns=frozenset(),
+        )
+    history = replace(history, first_day=started[0])
+    return history.beside(others, stays=stays, end_day=reached[1])

@@ -82,7 +82,7 @@ class Loyalty:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that :meth:`build` needs."""
-        return ("orders", "rewards")
+        return ("rewards",)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -161,6 +161,9 @@ class Loyalty:
 
 def _discounts(known: Known) -> Aggregation:
     """Return which share of orders and of their money came with a discount."""
+    if "orders" not in known.tables:
+        names = ("discounted_order_share", "discounted_spend_share")
+        return Aggregation(rows=known["rewards"], features=unknown(*names))
     is_order, discount = nw.col("is_order") == 1, nw.col("discount")
     discounted = is_order & (discount > 0)
     aggregates = {

@@ -72,9 +72,9 @@ class Support:
     Notes
     -----
     Counts of customers without a ticket are 0, their times null. Null for everybody: what needs a
-    column that the source lacks, and windows that begin before the first ticket of the whole
-    history or before the observation interval. A ticket opened before the observation interval is
-    left out, open or not.
+    column that the source lacks, contacts per order where there are no orders, and windows that
+    begin before the first ticket of the whole history or before the observation interval. A ticket
+    opened before the observation interval is left out, open or not.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class Support:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that :meth:`build` needs."""
-        return ("orders", "support_tickets")
+        return ("support_tickets",)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -118,7 +118,9 @@ class Support:
         opened, age = nw.col("opened_at_us"), nw.col("age_days")
         aggregates = {"_support_all": nw.col("age_days").count().cast(nw.Float64)}
         aggregates["days_since_ticket"] = age.min()
-        features = {"tickets_per_order": ratio(counted("_support_all"), nw.col("orders"))}
+        features = unknown("tickets_per_order")
+        if "orders" in known.tables:
+            features["tickets_per_order"] = ratio(counted("_support_all"), nw.col("orders"))
         for d in self.windows_days:
             if known.reaches_back(d, table="support_tickets"):
                 aggregates[f"_support_{d}d"] = sum_if(opened >= known.days_ago_us(d))

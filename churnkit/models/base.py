@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from churnkit.errors import ModelGuardError
+from churnkit.models.contract import Contracts, stays_of
 from churnkit.models.purchase import forecast_purchases
 from churnkit.registry import Registry
 
@@ -44,6 +45,8 @@ BASE_NUMBERS = (
     "horizon_orders",
     "horizon_amount",
 )
+SUBSCRIPTION_NUMBERS = ("subscriptions_running", "mrr", "subscribed_since_us")
+"""Base columns where the customers are subscribers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +114,8 @@ class LabelledSnapshot:
         By the label: as a rule, no qualifying order in the horizon.
     future_spend, future_orders : ndarray of float64, shape (n_eligible,)
         Net spend (can be negative) and orders in the horizon.
+    contracts : Contracts or None
+        What subscribers pay and how long they have stayed, where the label is of subscriptions.
     """
 
     snapshot: Snapshot
@@ -121,6 +126,7 @@ class LabelledSnapshot:
     churned: NDArray[np.bool_]
     future_spend: Floats
     future_orders: Floats
+    contracts: Contracts | None = None
 
     @property
     def eligible_base(self) -> dict[str, Floats]:
@@ -146,7 +152,12 @@ class LabelledSnapshot:
 def eligible_customers(
     base: Mapping[str, Floats], snapshot: Snapshot, *, active_within_days: int, min_orders: int
 ) -> NDArray[np.bool_]:
-    """Return who is in the population: enough orders, the last within ``active_within_days``."""
+    """Return who is in the population: enough orders, the last within ``active_within_days``.
+
+    Among subscribers: whoever has a paid subscription running.
+    """
+    if "subscriptions_running" in base:
+        return np.asarray(np.nan_to_num(base["subscriptions_running"]) > 0.0)
     age_days = (snapshot.cutoff_us - base["last_order_us"]) / 86_400_000_000
     known = np.isfinite(age_days)
     recent = np.where(known, age_days, np.inf) <= active_within_days
@@ -154,10 +165,14 @@ def eligible_customers(
 
 
 def base_numbers(table: pa.Table) -> dict[str, Floats]:
-    """Return the base columns of a feature table as float64 arrays; nulls become NaN."""
+    """Return the base columns of a feature table as float64 arrays; nulls become NaN.
+
+    Those of subscriptions where the table has them, else those of orders.
+    """
+    subscribed = "subscriptions_running" in table.column_names
     return {
         name: np.asarray(table.column(name).cast("double").to_numpy(), dtype=np.float64)
-        for name in BASE_NUMBERS
+        for name in (SUBSCRIPTION_NUMBERS if subscribed else BASE_NUMBERS)
     }
 
 
@@ -170,6 +185,7 @@ def label_snapshot(
     active_within_days: int,
     min_orders: int,
     category_names: Sequence[str] = (),
+    stays: pa.Table | None = None,
 ) -> LabelledSnapshot:
     """Join features and labels; customers without a label row did nothing in the horizon.
 
@@ -188,6 +204,9 @@ def label_snapshot(
         The population.
     category_names : sequence of str
         Features whose values are positions of levels.
+    stays : pyarrow.Table, optional
+        From :func:`churnkit.data.stays.stays_at`, where the label is of subscriptions; it then has
+        ``future_mrr``.
     """
     ids = np.asarray(features.column("customer_id").to_pylist(), dtype=object)
     base = base_numbers(features)
@@ -203,7 +222,15 @@ def label_snapshot(
     churned = orders == 0
     if "churned" in labels.column_names:
         churned = np.nan_to_num(joined.column("churned").to_numpy().astype(np.float64)) > 0
+    contracts = None
+    if stays is not None:
+        contracts = Contracts(
+            mrr=base["mrr"][eligible],
+            future_mrr=np.nan_to_num(joined.column("future_mrr").to_numpy().astype(np.float64)),
+            stays=stays_of(stays, population=ids[eligible].tolist(), snapshot=snapshot),
+        )
     return LabelledSnapshot(
+        contracts=contracts,
         snapshot=snapshot,
         customer_ids=ids,
         base=base,

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from churnkit.formulas import purchase_frequency_per_year
+from churnkit.models.contract import fit_contract_value
+from churnkit.models.survival import hazard_leaving, leaving_of_population, sbg_leaving
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.contract import Stays
+    from churnkit.models.survival import Leaving
 
     Floats = NDArray[np.float64]
 
@@ -53,7 +57,10 @@ def _stacked(train: Sequence[LabelledSnapshot]) -> tuple[Floats, Floats]:
 
 @BASELINES.register("base_rate")
 class BaseRate:
-    """Everybody has the churn rate and the mean spend of the training snapshots."""
+    """Everybody has the churn rate and the mean spend of the training snapshots.
+
+    Subscribers have the spend that the churn rate and their monthly revenue imply.
+    """
 
     def predict(
         self, train: Sequence[LabelledSnapshot], test: LabelledSnapshot
@@ -61,6 +68,11 @@ class BaseRate:
         """Return the same numbers for everybody."""
         churned, spend = _stacked(train)
         n = len(test.churned)
+        value = fit_contract_value(train)
+        if test.contracts is not None and value is not None:
+            p = np.full(n, churned.mean())
+            spend = value.revenue(test.contracts.mrr, p)
+            return BaselinePrediction(churn_probability=p, expected_spend=spend)
         return BaselinePrediction(
             churn_probability=np.full(n, churned.mean()), expected_spend=np.full(n, spend.mean())
         )
@@ -75,8 +87,10 @@ class Recency:
 
     def predict(
         self, train: Sequence[LabelledSnapshot], test: LabelledSnapshot
-    ) -> BaselinePrediction:
+    ) -> BaselinePrediction | None:
         """Return the rate and the mean of each customer's bin."""
+        if not _has_orders(test):
+            return None
         churned, spend = _stacked(train)
         silence = np.concatenate([_days_silent(s) for s in train])
         edges = np.unique(np.quantile(silence, np.linspace(0.0, 1.0, 21)[1:-1]))
@@ -98,8 +112,10 @@ class Persistence:
 
     def predict(
         self, train: Sequence[LabelledSnapshot], test: LabelledSnapshot
-    ) -> BaselinePrediction:
+    ) -> BaselinePrediction | None:
         """Return the spend of the last horizon and one of two rates."""
+        if not _has_orders(test):
+            return None
         churned, _ = _stacked(train)
         ordered = np.concatenate([s.eligible_base["horizon_orders"] > 0 for s in train])
         rates = [
@@ -124,8 +140,10 @@ class Formula:
         self,
         train: Sequence[LabelledSnapshot],  # noqa: ARG002
         test: LabelledSnapshot,
-    ) -> BaselinePrediction:
+    ) -> BaselinePrediction | None:
         """Return the formula's numbers; nothing is learned."""
+        if not _has_orders(test):
+            return None
         base = test.eligible_base
         tenure = (test.snapshot.cutoff_us - base["first_order_us"]) / US_PER_DAY
         yearly = purchase_frequency_per_year(base["orders"], tenure_days=tenure)
@@ -165,6 +183,46 @@ def bg_nbd() -> Baseline:
 def mbg_nbd() -> Baseline:
     """MBG/NBD for orders, Gamma-Gamma for their value."""
     return _PurchaseModel("mbg_nbd")
+
+
+@dataclass(frozen=True)
+class _Survival:
+    fit: Callable[[Stays], Leaving | None]
+
+    def predict(
+        self, train: Sequence[LabelledSnapshot], test: LabelledSnapshot
+    ) -> BaselinePrediction | None:
+        """Fit on the stays known at the cutoff, and let everybody leave as others of their tenure."""
+        value = fit_contract_value(train)
+        if test.contracts is None or value is None:
+            return None
+        snapshot = test.snapshot
+        p = leaving_of_population(
+            test.contracts.stays,
+            self.fit,
+            within_days=snapshot.gap_days + snapshot.horizon_days,
+            customers=len(test.churned),
+        )
+        if p is None:
+            return None
+        spend = value.revenue(test.contracts.mrr, p)
+        return BaselinePrediction(churn_probability=p, expected_spend=spend)
+
+
+@BASELINES.register("kaplan_meier")
+def kaplan_meier() -> Baseline:
+    """Kaplan-Meier curve of all stays: subscribers leave as those of their tenure did."""
+    return _Survival(hazard_leaving)
+
+
+@BASELINES.register("shifted_beta_geometric")
+def shifted_beta_geometric() -> Baseline:
+    """Shifted-beta-geometric of Fader and Hardie, fitted to the months of all stays."""
+    return _Survival(sbg_leaving)
+
+
+def _has_orders(snapshot: LabelledSnapshot) -> bool:
+    return "orders" in snapshot.base
 
 
 def _days_silent(snapshot: LabelledSnapshot) -> Floats:

@@ -14,6 +14,7 @@ from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import load_calibrator
 from churnkit.models.churn import ChurnModel
+from churnkit.models.contract import ContractValue
 from churnkit.models.interval import SpendInterval
 from churnkit.models.level import LevelCorrection
 from churnkit.models.spend import SpendModel
@@ -46,9 +47,12 @@ class Bundle:
     feature_names : tuple of str
         Columns of the matrix.
     data : mapping
-        How the history was read: ``time_zone``, ``refunds``, ``duplicates``, ``columns`` of orders.
+        How the history was read: ``time_zone``, ``refunds``, ``duplicates``, ``columns`` of orders,
+        columns of all ``tables``, ``scales`` of surveys.
     snapshot : mapping
         ``observation_days``, ``horizon_days``, ``gap_days``.
+    label : mapping
+        ``kind`` of the label and its options: what churned means.
     population : mapping
         ``active_within_days``, ``min_orders``.
     value : mapping
@@ -76,6 +80,7 @@ class Bundle:
     feature_names: tuple[str, ...]
     data: Mapping[str, Any]
     snapshot: Mapping[str, int]
+    label: Mapping[str, Any]
     population: Mapping[str, int]
     value: Mapping[str, Any]
     typical: Mapping[str, float | None] = field(default_factory=dict)
@@ -93,6 +98,7 @@ PLAIN = (
     "features",
     "data",
     "snapshot",
+    "label",
     "population",
     "value",
     "typical",
@@ -122,9 +128,10 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     models = bundle.models
     texts = {"churn": models.churn.learner}
-    texts |= {f"spend_{i}": learner for i, learner in enumerate(models.spend.learners)}
-    if models.spend.typical is not None:
-        texts["spend_typical"] = models.spend.typical
+    if models.spend is not None:
+        texts |= {f"spend_{i}": learner for i, learner in enumerate(models.spend.learners)}
+        if models.spend.typical is not None:
+            texts["spend_typical"] = models.spend.typical
     document: dict[str, Any] = {
         "format": FORMAT,
         **{name: _plain(getattr(bundle, name)) for name in PLAIN},
@@ -134,13 +141,8 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
             "churn_is_no_order": models.churn_is_no_order,
             "churn_weight": models.churn.weight,
             "calibration": models.churn.calibrator.to_dict(),
-            "spend": {
-                "objective": models.spend.objective,
-                "weight": models.spend.weight,
-                "typical_share": models.spend.typical_share,
-                "typical": models.spend.typical is not None,
-                "learners": len(models.spend.learners),
-            },
+            "spend": None if models.spend is None else _of_spend(models.spend),
+            "contract": None if models.contract is None else models.contract.to_dict(),
             "interval": None if models.interval is None else models.interval.to_dict(),
             "level": models.level.to_dict(),
             "total": None if models.total is None else models.total.to_dict(),
@@ -204,33 +206,45 @@ def _models(stored: Mapping[str, Any], *, folder: Path) -> Models:
     """Return the models that a document describes, their learners read from the folder."""
     settings = ModelSettings(**{f.name: stored["settings"][f.name] for f in fields(ModelSettings)})
     churn_learner = MODELS[settings.churn_model]()
-    spend_learner = MODELS[settings.spend_model]()
-    spend = dict(stored["spend"])
-    learners = tuple(
-        spend_learner.load(_text(folder, f"spend_{i}")) for i in range(spend.pop("learners"))
-    )
-    typical = None
-    if spend.pop("typical"):
-        typical = spend_learner.load(_text(folder, "spend_typical"))
-    interval, total = stored["interval"], stored["total"]
+    interval, total, contract = stored["interval"], stored["total"], stored["contract"]
     return Models(
         churn=ChurnModel(
             learner=churn_learner.load(_text(folder, "churn")),
             calibrator=load_calibrator(stored["calibration"]),
             weight=stored["churn_weight"],
         ),
-        spend=SpendModel(
-            objective=spend["objective"],
-            learners=learners,
-            typical=typical,
-            weight=spend["weight"],
-            typical_share=spend["typical_share"],
-        ),
+        spend=None if stored["spend"] is None else _load_spend(folder, stored["spend"], settings),
+        contract=None if contract is None else ContractValue.from_dict(contract),
         interval=None if interval is None else SpendInterval.from_dict(interval),
         settings=settings,
         level=LevelCorrection.from_dict(stored["level"]),
         churn_is_no_order=stored["churn_is_no_order"],
         total=None if total is None else TotalBand.from_dict(total),
+    )
+
+
+def _of_spend(spend: SpendModel) -> dict[str, Any]:
+    return {
+        "objective": spend.objective,
+        "weight": spend.weight,
+        "typical_share": spend.typical_share,
+        "typical": spend.typical is not None,
+        "learners": len(spend.learners),
+    }
+
+
+def _load_spend(source: Path, stored: Mapping[str, Any], settings: ModelSettings) -> SpendModel:
+    learner, spend = MODELS[settings.spend_model](), dict(stored)
+    learners = tuple(
+        learner.load(_text(source, f"spend_{i}")) for i in range(spend.pop("learners"))
+    )
+    typical = learner.load(_text(source, "spend_typical")) if spend.pop("typical") else None
+    return SpendModel(
+        objective=spend["objective"],
+        learners=learners,
+        typical=typical,
+        weight=spend["weight"],
+        typical_share=spend["typical_share"],
     )
 
 

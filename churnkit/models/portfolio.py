@@ -29,7 +29,7 @@ class Scored:
     log_odds : ndarray of float64, shape (n,)
         What the churn model's learner said of each customer.
     value : ndarray of float64, shape (n, 1) or (n, 2)
-        What the spend model's learners said.
+        What the spend model's learners said; of subscribers, their monthly revenue.
     forecast : PurchaseForecast or None
         The purchase model's predictions for the same customers; None sets no level.
     """

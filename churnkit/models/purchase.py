@@ -241,8 +241,11 @@ def forecast_purchases(
     Returns
     -------
     PurchaseForecast or None
-        None, with a warning in the log, when no model can be fitted (nobody has ordered twice).
+        None, with a warning in the log, when no model can be fitted (nobody has ordered twice);
+        None where the customers are subscribers: nothing is forecast of their orders.
     """
+    if "order_days" not in base:
+        return None
     fitted = fit_purchases(base, snapshot, kind=kind)
     if fitted is None:
         return None

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import ChurnModel, churn_level_shift, fit_churn, moved_mean
+from churnkit.models.contract import ContractValue, fit_contract_value
 from churnkit.models.interval import SpendInterval, fit_interval
 from churnkit.models.level import LevelCorrection, fit_level
 from churnkit.models.portfolio import InMemory, Scored
+from churnkit.models.settings import Level, ModelSettings, Predictions
 from churnkit.models.spend import SMALLEST, SpendModel, factor_to, fit_spend
 from churnkit.models.total import TotalBand, fit_total_band
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.models.base import FeatureMatrix, LabelledSnapshot
+    from churnkit.models.base import FeatureMatrix, LabelledSnapshot, Learner
     from churnkit.models.portfolio import Portfolio
     from churnkit.models.purchase import PurchaseForecast
     from churnkit.models.spend import Judge
@@ -33,105 +36,15 @@ if TYPE_CHECKING:
 __all__ = ["Level", "ModelSettings", "Models", "Predictions", "fit_models"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelSettings:
-    """What a configuration says about the models, as plain values.
-
-    Attributes
-    ----------
-    churn_model, spend_model : str
-        Registered learners.
-    churn_params, spend_params : mapping
-        Parameters of the learners that replace the defaults.
-    calibration : str
-        ``auto``, ``none``, ``beta`` or ``isotonic``.
-    churn_level, spend_level : {"auto", "purchase_model", "none"}
-        What sets the mean probability and the total spend of a portfolio: the purchase model
-        corrected by what it missed before, the purchase model alone, or the learners.
-    objective : str
-        ``auto``, ``tweedie`` or a name of :data:`churnkit.models.spend.OBJECTIVES`.
-    interval : float
-        Nominal coverage of the spend interval.
-    purchase_kind : str
-        Purchase model that sets the level: ``bg_nbd``, ``mbg_nbd``.
-    seed, threads : int
-        Seed of everything random; 0 threads means all cores.
-    search_trials, search_folds : int
-        See :func:`churnkit.models.search.search_parameters`.
-    """
-
-    churn_model: str = "lightgbm"
-    spend_model: str = "lightgbm"
-    churn_params: Mapping[str, Any] = field(default_factory=dict)
-    spend_params: Mapping[str, Any] = field(default_factory=dict)
-    calibration: str = "auto"
-    churn_level: str = "auto"
-    spend_level: str = "auto"
-    objective: str = "auto"
-    interval: float = 0.8
-    purchase_kind: str = "bg_nbd"
-    seed: int = 7
-    threads: int = 0
-    search_trials: int = 0
-    search_folds: int = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Level:
-    """What is done to the predictions of one portfolio to set their level.
-
-    Attributes
-    ----------
-    log_odds_shift : float
-        Constant added to the log-odds of churning; 0 leaves them.
-    spend_factor : float
-        Factor on expected spend; 1 leaves it.
-    churn_correction, spend_correction : float
-        Part of the level that goes beyond the purchase model: added to the log-odds of its mean
-        churn probability, and to the log of its total spend.
-    pooling_factor : float
-        Factor that keeps the total where the typical spend has a share in expected spend.
-    """
-
-    log_odds_shift: float = 0.0
-    spend_factor: float = 1.0
-    churn_correction: float = 0.0
-    spend_correction: float = 0.0
-    pooling_factor: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Predictions:
-    """Predictions for the customers of one population, arrays of shape (n,).
-
-    ``expected_spend`` is P(order) times spend given an order, with P(order) = 1 minus the churn
-    probability (of the purchase model, where churn does not mean "no order in the horizon").
-
-    Attributes
-    ----------
-    order_probability : P(at least one order in the horizon).
-    stated_coverage : with what probability each interval says to hold the spend; None without one.
-    level : what set the level.
-    total : where the total of a whole portfolio should lie; see :meth:`Models.find_total`.
-    """
-
-    churn_probability: Floats
-    order_probability: Floats
-    expected_spend: Floats
-    expected_spend_low: Floats | None
-    expected_spend_high: Floats | None
-    stated_coverage: Floats | None
-    level: Level
-    total: TotalRange | None = None
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Models:
     """The fitted models of a run.
 
     Attributes
     ----------
-    churn, spend : ChurnModel, SpendModel
+    churn : ChurnModel
+    spend : SpendModel or None
+        None where the customers are subscribers.
     interval : SpendInterval or None
         None without a later training snapshot to learn it on.
     settings : ModelSettings
@@ -141,15 +54,36 @@ class Models:
         Whether churn means "no order in the horizon", so that P(order) = 1 − P(churn).
     total : TotalBand or None
         How sure the total is; None where the purchase model does not set it.
+    contract : ContractValue or None
+        What subscribers keep and pay; None where the customers are those of orders.
     """
 
     churn: ChurnModel
-    spend: SpendModel
+    spend: SpendModel | None
     interval: SpendInterval | None
     settings: ModelSettings
     level: LevelCorrection = field(default_factory=LevelCorrection)
     churn_is_no_order: bool = True
     total: TotalBand | None = None
+    contract: ContractValue | None = None
+
+    def value(self, features: FeatureMatrix, *, base: Mapping[str, Floats]) -> Floats:
+        """Return what :meth:`at_level` needs to know of the money of each customer.
+
+        Parameters
+        ----------
+        features : FeatureMatrix
+        base : mapping of str to ndarray
+            Base columns of the same customers.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 1) or (n, 2)
+            What the spend model's learners say; of subscribers, their monthly revenue.
+        """
+        if self.spend is None:
+            return base["mrr"][:, None]
+        return self.spend.value(features)
 
     def at_level(
         self, log_odds: Floats, value: Floats, *, forecast: PurchaseForecast | None
@@ -169,6 +103,8 @@ class Models:
 
     def find_level(self, portfolio: Portfolio) -> Level:
         """Return what sets the predictions of a whole portfolio to its level."""
+        if self.spend is None:
+            return Level()
         cutoff = portfolio.cutoff
         shift = churn_correction = spend_correction = 0.0
         if cutoff is not None and self.churn_is_no_order and self.settings.churn_level != "none":
@@ -210,6 +146,8 @@ class Models:
     def apply_level(self, rows: Scored, *, level: Level) -> Predictions:
         """Return the predictions for customers of a portfolio whose level is known."""
         probability, staying = self._churning(rows, level)
+        if self.contract is not None:
+            return self._of_contracts(self.contract, probability, mrr=rows.value[:, 0])
         given_order = self._given_order(rows, level) * level.spend_factor
         spend = staying * given_order
         low = high = stated = None
@@ -227,6 +165,38 @@ class Models:
             level=level,
         )
 
+    def _of_contracts(
+        self, contract: ContractValue, probability: Floats, *, mrr: Floats
+    ) -> Predictions:
+        return Predictions(
+            churn_probability=probability,
+            order_probability=1.0 - probability,
+            stated_coverage=None,
+            expected_spend=contract.revenue(mrr, probability),
+            expected_spend_low=None,
+            expected_spend_high=None,
+            level=Level(),
+            expected_mrr_retained=contract.retained(mrr, probability),
+            mrr_at_risk=contract.at_risk(mrr, probability),
+            spend_at_risk=probability * contract.lost_by_leaving(mrr),
+        )
+
+    @property
+    def spending(self) -> SpendModel:
+        """The spend model.
+
+        Raises
+        ------
+        ModelGuardError
+            If the customers are subscribers: their spend follows from what they pay.
+        """
+        if self.spend is None:
+            msg = (
+                "models: of subscribers there is no spend model to explain; target must be 'churn'"
+            )
+            raise ModelGuardError(msg)
+        return self.spend
+
     def _blended(self, rows: Scored) -> Floats:
         """Return log-odds of churning before the level is set."""
         return self.churn.blend(
@@ -243,15 +213,15 @@ class Models:
     def _given_order(self, rows: Scored, level: Level) -> Floats:
         """Return spend given an order before its own factor."""
         _, staying = self._churning(rows, level)
-        own, pooled = self.spend.views(
+        own, pooled = self.spending.views(
             rows.value, order_probability=staying, forecast=rows.forecast
         )
-        return own if self.spend.typical_share == 0.0 else pooled * level.pooling_factor
+        return own if self.spending.typical_share == 0.0 else pooled * level.pooling_factor
 
     def _pooled_spend(self, rows: Scored, *, level: Level) -> Floats:
         """Return expected spend without and with the typical spend in it, shape (n, 2)."""
         _, staying = self._churning(rows, level)
-        views = self.spend.views(rows.value, order_probability=staying, forecast=rows.forecast)
+        views = self.spending.views(rows.value, order_probability=staying, forecast=rows.forecast)
         # As in SpendModel.given_order: spend is worth what it is to someone who may order.
         return np.column_stack([np.maximum(staying, SMALLEST) * view for view in views])
 
@@ -272,10 +242,16 @@ class Models:
         variance = self.interval.variance(order_probability=staying, value=value)
         return np.column_stack([staying * value, variance])
 
-    def predict(self, features: FeatureMatrix, *, forecast: PurchaseForecast | None) -> Predictions:
+    def predict(
+        self,
+        features: FeatureMatrix,
+        *,
+        forecast: PurchaseForecast | None,
+        base: Mapping[str, Floats],
+    ) -> Predictions:
         """Return predictions for a whole population at once: the level is set over all of it."""
         return self.at_level(
-            self.churn.log_odds(features), self.spend.value(features), forecast=forecast
+            self.churn.log_odds(features), self.value(features, base=base), forecast=forecast
         )
 
 
@@ -313,6 +289,9 @@ def fit_models(
             (settings.spend_model, settings.spend_params),
         )
     )
+    value = fit_contract_value(train)
+    if value is not None:
+        return _fit_contracts(train, value=value, learner=churn_learner, settings=settings)
     no_order = all(np.array_equal(s.churned, s.future_orders == 0) for s in train)
     newest = train[-1]
     forecast = newest.forecast(settings.purchase_kind)
@@ -365,3 +344,30 @@ def fit_models(
         notes[f"level.missed_log_spend.{point.cutoff}"] = point.log_spend
         notes[f"level.missed_log_odds.{point.cutoff}"] = point.log_odds
     return models, notes
+
+
+def _fit_contracts(
+    train: Sequence[LabelledSnapshot],
+    *,
+    value: ContractValue,
+    learner: Learner,
+    settings: ModelSettings,
+) -> tuple[Models, dict[str, Any]]:
+    """Fit the churn of subscribers; what they pay follows from what they pay now."""
+    churn = fit_churn(
+        train,
+        learner=learner,
+        forecast=None,
+        calibration=settings.calibration,
+        seed=settings.seed,
+    )
+    models = Models(
+        churn=churn.model,
+        spend=None,
+        interval=None,
+        settings=settings,
+        churn_is_no_order=False,
+        contract=value,
+    )
+    notes = {f"churn.{k}": v for k, v in churn.notes.items()}
+    return models, notes | {f"contract.{k}": v for k, v in value.to_dict().items()}

@@ -41,7 +41,7 @@ def make_bundle(
     stayed = newest.features.values[~newest.churned].astype(np.float64)
     names = newest.features.names
     predicted = predict_snapshot(models, newest)
-    orders = session.read.loaded["orders"]
+    orders = session.read.loaded.get("orders")
     value = config.lifetime_value
     return Bundle(
         name=config.tracking.registered_model,
@@ -54,13 +54,16 @@ def make_bundle(
             "time_zone": config.data.time_zone,
             "refunds": config.data.refunds,
             "duplicates": config.data.duplicates,
-            "columns": sorted(orders.columns),
+            "columns": [] if orders is None else sorted(orders.columns),
+            "tables": {n: sorted(t.columns) for n, t in session.read.loaded.items()},
+            "scales": {n: getattr(config.retention, n) for n in ("csat_options", "ces_options")},
         },
         snapshot={
             "observation_days": newest.snapshot.observation_days,
             "horizon_days": newest.snapshot.horizon_days,
             "gap_days": newest.snapshot.gap_days,
         },
+        label={"kind": config.label.kind, **config.label.options},
         population={
             "active_within_days": config.population.active_within_days,
             "min_orders": config.population.min_orders,

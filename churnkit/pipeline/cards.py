@@ -44,7 +44,6 @@ def write_card(
         outcomes[-1] = replace(outcomes[-1], attributes=_attributes(session, tests[-1]))
     text = model_card(
         bundle,
-        label=session.config.label.kind,
         tests=outcomes,
         tables=session.read.reports,
         high=session.config.scoring.risk_bands.high,

@@ -190,6 +190,7 @@ def _predicted(session: Session, bundle: Bundle, cutoff: date) -> list[tuple[str
     everybody = forecast_purchases(base, snapshot, kind=bundle.models.settings.purchase_kind)
     forecast = None if everybody is None else everybody[eligible]
     matrix = FeatureMatrix.from_arrow(kept, names=bundle.feature_names)
-    predicted = bundle.models.predict(matrix, forecast=forecast)
+    mine = {name: values[eligible] for name, values in base.items()}
+    predicted = bundle.models.predict(matrix, forecast=forecast, base=mine)
     ids = kept.column("customer_id").to_pylist()
     return list(zip(ids, predicted.churn_probability.tolist(), strict=True))

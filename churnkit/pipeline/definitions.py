@@ -89,13 +89,13 @@ def activity_window_days(config: Config) -> int:
 
 
 def yearly_churn_of(session: Session, as_of: date, *, time_zone: str) -> float | None:
-    """Return the yearly churn for lifespans of 1 / churn; None where the lifespan is the observed one.
+    """Return the yearly churn for lifespans of 1 / churn; None for the observed one or without orders.
 
     Where nobody was active a year before the date it is 0 and a warning is logged: a lifespan that
     is not known gives no number, as one without an end.
     """
     config = session.config
-    if config.retention.lifespan == "observed":
+    if config.retention.lifespan == "observed" or "orders" not in session.read.history.tables:
         return None
     found = yearly_churn_probability(
         session.read.history.tables["orders"],

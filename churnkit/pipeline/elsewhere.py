@@ -24,16 +24,19 @@ def customers_without_orders(session: Session, *, as_of_us: int) -> nw.LazyFrame
     without time is taken to have been known always.
     """
     read = session.read
-    parts = [read.loaded["orders"].rejected_customers()]
+    parts = [read.loaded["orders"].rejected_customers()] if "orders" in read.loaded else []
     for name, table in session.others.items():
         if name == WITHOUT_CUSTOMERS:
             continue
         time = first_time(name)
         good, marked = table.rows, table.marked
-        if time is not None:
+        if time is not None and time.removesuffix("_us") in table.columns:
             # A row without a readable time was there, as far as is known.
             known = nw.col(time).is_null() | (nw.col(time) < as_of_us)
             good, marked = good.filter(known), marked.filter(known)
         parts += [good.select("customer_id"), customers_set_aside(marked)]
+    seen = nw.concat(parts).unique()
+    if "orders" not in read.loaded:
+        return seen
     ordered = read.loaded["orders"].rows.select("customer_id").unique()
-    return nw.concat(parts).unique().join(ordered, on="customer_id", how="anti")
+    return seen.join(ordered, on="customer_id", how="anti")

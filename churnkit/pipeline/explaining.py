@@ -187,7 +187,7 @@ def _interactions(
 ) -> list[dict[str, Any]] | None:
     """Return the pairs with the largest joint effect, on a part of the sample."""
     models, sample = bundle.models, found.sample
-    learner = models.churn.learner if target == "churn" else models.spend.learners[0]
+    learner = models.churn.learner if target == "churn" else models.spending.learners[0]
     pairs = learner.interactions(
         sample.matrix[np.arange(min(INTERACTION_ROWS, len(sample.values)))]
     )

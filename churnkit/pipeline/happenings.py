@@ -49,6 +49,8 @@ MOMENTS = (
 
 def orders_of(session: Session, ids: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
     """Return day and amount of the orders of some customers, oldest first."""
+    if "orders" not in session.read.history.tables:
+        return {}
     rows = session.read.history.tables["orders"].filter(
         nw.col("customer_id").is_in(list(ids)), nw.col("is_order") == 1
     )

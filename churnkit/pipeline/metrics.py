@@ -176,7 +176,7 @@ def metrics_in(
     after = as_day(end, time_zone=zone, name="end") or whole[1]
     session.progress(f"computing metrics from {first} to {after} (not included)")
     frames = {name: table.rows for name, table in session.others.items()}
-    if session.history is not None:
+    if session.history is not None and "orders" in session.history.history.tables:
         frames["orders"] = session.history.history.tables["orders"]
     report = compute(
         frames,

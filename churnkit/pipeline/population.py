@@ -199,7 +199,8 @@ class _Pass:
             self.sums.see(explained.values)
             self.sampler.see(ids, matrix.values, explained.values)
             self.log_odds.append(learner.predict_raw(matrix))
-            self.value.append(self.bundle.models.spend.value(matrix))
+            mine = {name: values[eligible] for name, values in base.items()}
+            self.value.append(self.bundle.models.value(matrix, base=mine))
             self.top.append(self._strongest_reason(matrix, explained))
             self.lowest = np.fmin(self.lowest, np.fmin.reduce(matrix.values, axis=0))
             self.highest = np.fmax(self.highest, np.fmax.reduce(matrix.values, axis=0))
@@ -211,7 +212,7 @@ class _Pass:
     def _explained(self, matrix: FeatureMatrix) -> Contributions:
         models = self.bundle.models
         if self.target == "spend":
-            return spend_contributions(models.spend, matrix)
+            return spend_contributions(models.spending, matrix)
         return contributions(models.churn.learner, matrix)
 
     def _strongest_reason(

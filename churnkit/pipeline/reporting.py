@@ -70,6 +70,9 @@ COLUMNS = (
 )
 
 
+OF_SUBSCRIBERS = ("mrr", "expected_mrr_retained", "mrr_at_risk")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportResult:
     """A written page.
@@ -167,7 +170,8 @@ def report_in(
     target = Path(output or config.report.output)
     session.progress("making the report")
     reason = ("reason_1",) if config.scoring.reasons else ()
-    scores = _scored_customers(scored.output, columns=(*COLUMNS, *reason))
+    of_mrr = OF_SUBSCRIBERS if bundle.models.contract is not None else ()
+    scores = _scored_customers(scored.output, columns=(*COLUMNS, *of_mrr, *reason))
     top = _most_at_risk(scores)
     views: list[CustomerView] = []
     drivers = None
@@ -256,7 +260,9 @@ def _tests(session: Session, bundle: Bundle) -> Iterator[TestOutcome]:
 
 
 def _cohorts(session: Session) -> CohortTriangle | None:
-    """Return the monthly triangle, None where the history holds no whole month."""
+    """Return the monthly triangle, None without orders or where there is no whole month of them."""
+    if "orders" not in session.read.history.tables:
+        return None
     start, end = session.read.first_day, min(session.as_of, session.read.end_day)
     if last_boundary(end, every="month") <= start:
         return None

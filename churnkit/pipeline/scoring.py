@@ -182,7 +182,10 @@ def _scored(
             yield summary
         return
     schema = score_schema(
-        reason_columns=request.reason_columns, time_zone=zone, section_names=request.section_names
+        reason_columns=request.reason_columns,
+        time_zone=zone,
+        section_names=request.section_names,
+        subscribers=bundle.models.contract is not None,
     )
     known = engine.collect(without).sort_by("customer_id")
     with open_sink(target, schema=schema) as sink:
@@ -195,10 +198,11 @@ def _reconcile(session: Session, bundle: Bundle, summary: ScoreSummary) -> None:
     """Count the customers in the inputs by another way than scoring did, and compare."""
     cutoff_us = midnight_us(session.as_of, time_zone=bundle.data["time_zone"])
     without = customers_without_orders(session, as_of_us=cutoff_us)
-    extra = int(session.engine.collect(without.select(n=nw.len()))["n"][0].as_py())
-    rows = session.read.loaded["orders"].rows.filter(nw.col("ts_us") < cutoff_us)
-    counted = session.engine.collect(rows.select(n=nw.col("customer_id").n_unique()))
-    seen = int(counted.to_pylist()[0]["n"]) + extra
+    seen = int(session.engine.collect(without.select(n=nw.len()))["n"][0].as_py())
+    if "orders" in session.read.loaded:
+        rows = session.read.loaded["orders"].rows.filter(nw.col("ts_us") < cutoff_us)
+        counted = session.engine.collect(rows.select(n=nw.col("customer_id").n_unique()))
+        seen += int(counted.to_pylist()[0]["n"])
     if summary.rows != seen:
         msg = f"score: {seen:,} customers were read and {summary.rows:,} rows scored; nothing is written"
         raise DataError(msg)
@@ -213,6 +217,7 @@ def _manifest(
         "as_of": str(request.as_of),
         "horizon_days": bundle.snapshot["horizon_days"],
         "gap_days": bundle.snapshot["gap_days"],
+        "label": dict(bundle.label),
         "scored_at": request.scored_at.isoformat(timespec="seconds"),
         "rows": summary.rows,
         "statuses": summary.statuses,

@@ -16,14 +16,14 @@ from churnkit.engines import ENGINES
 from churnkit.errors import ChurnkitError, ConfigError, DataError
 from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
-from churnkit.features.history import read_history
+from churnkit.features.history import read_history, span_of, with_others
 from churnkit.features.named import make_builders
-from churnkit.labels import LABELS
+from churnkit.labels import make_label
 from churnkit.models.base import MODELS
 from churnkit.models.calibration import CALIBRATORS
 from churnkit.models.training import ModelSettings
 from churnkit.pipeline.definitions import faults_of_definitions
-from churnkit.pipeline.tables import OTHER_TABLES, read_others, span_of, specs_of
+from churnkit.pipeline.tables import OTHER_TABLES, read_others, specs_of
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from churnkit.engines import Engine
     from churnkit.features.build import FeatureBuilder
     from churnkit.features.history import ReadHistory
+    from churnkit.labels import Label
     from churnkit.models.bundle import Bundle
 
 __all__ = ["Session", "as_config", "now", "open_session"]
@@ -103,11 +104,13 @@ class Session:
     config : Config
     engine : Engine
     history : ReadHistory or None
-        The orders; None where metrics are made without them.
+        What models are made of: the orders, or the subscriptions; None where metrics do without.
     others : mapping of str to LoadedTable
         Tables beside the orders that the verb asked for.
     as_of : date
         First business day that the run does not know.
+    label : Label
+        What counts as churned.
     progress : callable
         Told what is being done.
     """
@@ -117,11 +120,12 @@ class Session:
     history: ReadHistory | None
     others: Mapping[str, LoadedTable]
     as_of: date
+    label: Label
     progress: Callable[[str], None]
 
     @property
     def read(self) -> ReadHistory:
-        """The orders.
+        """What models are made of: the orders, or the subscriptions.
 
         Raises
         ------
@@ -129,7 +133,7 @@ class Session:
             If they are not configured.
         """
         if self.history is None:
-            raise ConfigError(_without_orders(self.config))
+            raise ConfigError(_without_history(self.config, table=self.label.table))
         return self.history
 
     @property
@@ -174,7 +178,7 @@ class Session:
         return SnapshotLoader(
             history=self.read.history,
             builders=make_builders(config.features) if builders is None else builders,
-            label=LABELS[config.label.kind](),
+            label=self.label,
             active_within_days=config.population.active_within_days,
             min_orders=config.population.min_orders,
             progress=self.progress,
@@ -226,14 +230,14 @@ def open_session(
     also : collection of str
         Tables beside the orders to read where they are configured.
     needs_orders : bool, default True
-        Whether a configuration without orders is refused.
+        Whether a configuration without the table of its label is refused.
     progress : callable, optional
         Told what is being done.
 
     Raises
     ------
     ConfigError
-        If there are no orders and they are needed.
+        If there are no orders, or no subscriptions where the label is of them, and they are needed.
     ParameterError
         If ``as_of`` is no day, or ``tables`` has a name that is no table.
     DataError
@@ -251,10 +255,15 @@ def open_session(
         config.scoring.as_of, time_zone=zone, name="scoring.as_of"
     )
     specs = specs_of(data, tables or {})
-    if needs_orders and "orders" not in specs:
-        raise ConfigError(_without_orders(config))
+    label = make_label(
+        {"kind": config.label.kind, **config.label.options} if bundle is None else bundle.label
+    )
+    if needs_orders and label.table not in specs:
+        raise ConfigError(_without_history(config, table=label.table))
     features = config.features if bundle is None else bundle.features
-    of_features = _tables_of(features, specs=specs) if "orders" in specs else frozenset()
+    of_features: frozenset[str] = frozenset()
+    if label.table in specs:
+        of_features = _tables_of(features, specs=specs) | ({label.table} - {"orders"})
     # What is not set is left to the engine; an engine has only settings that the kind allows.
     asked = config.engine.model_dump(exclude={"kind"})
     engine = ENGINES[config.engine.kind](**{key: value for key, value in asked.items() if value})
@@ -271,14 +280,16 @@ def open_session(
             )
         wanted = {*also, *of_features}
         others = read_others(specs, wanted=wanted, retention=config.retention, **known)
-        if history is not None:
-            history = history.beside({name: others[name].rows for name in of_features})
+        if label.table in specs:
+            mine = {name: others[name] for name in of_features}
+            history = with_others(history, mine, stays=label.stays, engine=engine)
         yield Session(
             config=config,
             engine=engine,
             history=history,
             others=others,
             as_of=limit or _span(history, others)[1],
+            label=label,
             progress=told,
         )
     finally:
@@ -292,17 +303,18 @@ def _tables_of(
     needed: dict[str, str] = {}
     for name, builder in zip(features, make_builders(features), strict=True):
         needed |= dict.fromkeys(builder.tables, name)
-    if absent := [name for name in needed if name not in specs and name in OTHER_TABLES]:
+    known = ("orders", *OTHER_TABLES)
+    if absent := [name for name in needed if name not in specs and name in known]:
         needs = [f"features.{needed[name]} needs data.{name}" for name in absent]
         msg = f"features: {'; '.join(needs)}; configure the table or leave the feature out"
         raise ConfigError(msg)
     return frozenset(needed) & frozenset(OTHER_TABLES)
 
 
-def _without_orders(config: Config) -> str:
+def _without_history(config: Config, *, table: str) -> str:
     return (
-        f"{config.name}: data.orders: required key is missing: only churnkit metrics and churnkit"
-        " validate can do without it"
+        f"{config.name}: data.{table}: required key is missing: label.kind {config.label.kind!r}"
+        " needs it; only churnkit metrics and churnkit validate can do without it"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import churnkit.data.tables  # noqa: F401  # registers the contracts
@@ -11,10 +10,12 @@ from churnkit.data.contracts import CONTRACTS
 from churnkit.data.sources import TableSpec, load_table, source_of
 from churnkit.datasets import dataset_path
 from churnkit.errors import DataError, ParameterError
+from churnkit.features.history import span_of
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
+    from datetime import date
 
     from churnkit.config import Retention, Table
     from churnkit.config.schema import Data
@@ -23,14 +24,7 @@ if TYPE_CHECKING:
     from churnkit.engines import Engine
     from churnkit.features.history import ReadHistory
 
-__all__ = [
-    "CUSTOMER_TABLES",
-    "OTHER_TABLES",
-    "history_of",
-    "read_others",
-    "span_of",
-    "specs_of",
-]
+__all__ = ["CUSTOMER_TABLES", "OTHER_TABLES", "history_of", "read_others", "specs_of"]
 
 OTHER_TABLES = (
     "events",
@@ -146,19 +140,6 @@ def _attributes(spec: TableSpec, *, engine: Engine) -> tuple[str, ...]:
         return named
     types = engine.column_types(source_of(spec.source).view(engine, ids=frozenset()))
     return tuple(name for name in types if name not in ours | {spec.column(n) for n in ours})
-
-
-def span_of(tables: Iterable[LoadedTable]) -> tuple[date, date] | None:
-    """Return the first business day of some tables and the day after their last; None without time."""
-    # Registrations of customers are no activity: they say nothing of the time that was observed.
-    reports = [table.report for table in tables if table.report.table != "customers"]
-    days = [
-        date.fromisoformat(moment[: len("2011-12-10")])
-        for report in reports
-        for moment in (report.first_at, report.last_at)
-        if moment is not None
-    ]
-    return (min(days), max(days) + timedelta(days=1)) if days else None
 
 
 def history_of(

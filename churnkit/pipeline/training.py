@@ -92,7 +92,7 @@ def validation_of(session: Session, plan: SnapshotPlan | None) -> ValidationResu
         train_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.train),
         test_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.test),
         skipped={} if plan is None else {str(s.cutoff): s.reason for s in plan.skipped},
-        horizons=None if plan is None else _horizons(session),
+        horizons=None if plan is None or session.label.stays is not None else _horizons(session),
     )
 
 
@@ -309,7 +309,7 @@ def _no_worse(
         return False, f"the champion cannot be read ({error}); {by_hand}"
     differing = [
         part
-        for part in ("snapshot", "population", "data")
+        for part in ("snapshot", "label", "population", "data")
         if dict(getattr(bundle, part)) != dict(getattr(champion, part))
     ]
     if differing:

@@ -308,8 +308,11 @@ def _predicted(
     matrix = FeatureMatrix.from_arrow(mine, names=bundle.feature_names)
     forecast = None if population.fitted is None else population.fitted.forecast(base)[eligible]
     models = bundle.models
+    mine_base = {name: values[eligible] for name, values in base.items()}
     scored = Scored(
-        log_odds=models.churn.log_odds(matrix), value=models.spend.value(matrix), forecast=forecast
+        log_odds=models.churn.log_odds(matrix),
+        value=models.value(matrix, base=mine_base),
+        forecast=forecast,
     )
     probability = models.apply_level(scored, level=population.level).churn_probability
     names = mine.column("customer_id").to_pylist()

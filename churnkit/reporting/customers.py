@@ -99,6 +99,17 @@ def customer_data(customers: Sequence[CustomerView]) -> str:
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
+def _of_mrr(scores: Mapping[str, Any]) -> list[list[str]]:
+    """Return what a subscriber pays and may stop paying; nothing for customers of orders alone."""
+    if scores.get("mrr_at_risk") is None:
+        return []
+    return [
+        ["Monthly revenue", amount(scores.get("mrr"))],
+        ["Monthly revenue at risk", amount(scores["mrr_at_risk"])],
+        ["Monthly revenue expected to stay", amount(scores["expected_mrr_retained"])],
+    ]
+
+
 def _plain(customer: CustomerView) -> dict[str, Any]:
     s = customer.scores
     interval = ""
@@ -114,6 +125,7 @@ def _plain(customer: CustomerView) -> dict[str, Any]:
             ["Expected spend", amount(s["expected_spend"])],
             ["Likely between", interval or "–"],
             ["Value at risk", amount(s["value_at_risk"])],
+            *_of_mrr(s),
             ["Expected next order", day(s["expected_next_order_at"])],
             ["Rank by risk", count(s["risk_rank"])],
         ],

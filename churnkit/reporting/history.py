@@ -195,6 +195,7 @@ def segment_rows(scores: pa.Table) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    scores = scores.filter(pc.is_valid(scores.column("rfm_segment")))
     if not scores.num_rows:
         return []
     high = pc.equal(scores.column("risk_band"), "high").cast(pa.int64())

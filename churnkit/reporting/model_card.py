@@ -9,6 +9,7 @@ from churnkit.evaluation.predictive import ece, ece_interval, reliability_table
 from churnkit.reporting.fairness import group_rows, groups_of
 from churnkit.reporting.history import plain_name
 from churnkit.reporting.level import level_rows
+from churnkit.reporting.meaning import label_in_words
 from churnkit.reporting.numbers import SPACE, count, decimal, percent
 from churnkit.reporting.quality import metric_table
 
@@ -22,17 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["CARD_FILE", "model_card"]
 
 CARD_FILE = "MODEL_CARD.md"
-LABELS = {
-    "no_order": "no order in the horizon",
-    "own_gap": "silent for longer than the customer's own gaps between orders allow",
-    "subscription_end": "the subscription ends in the horizon",
-}
 
 
 def model_card(
     bundle: Bundle,
     *,
-    label: str,
     tests: Sequence[TestOutcome],
     tables: Sequence[TableReport],
     high: float = 0.66,
@@ -43,8 +38,6 @@ def model_card(
     ----------
     bundle : Bundle
         The model with its metrics and provenance.
-    label : str
-        Kind of the label, such as ``no_order``.
     tests : sequence of TestOutcome
         What the model said at the test cutoffs and what then happened.
     tables : sequence of TableReport
@@ -69,7 +62,7 @@ def model_card(
         f" {bundle.provenance['lightgbm']}, Python {bundle.provenance['python']}.",
         *_use(bundle),
         *_data(bundle, tables),
-        *_target(bundle, label),
+        *_target(bundle),
         *_metrics(bundle),
         *_calibration(tests),
         *_level(tests),
@@ -133,17 +126,30 @@ def _data(bundle: Bundle, tables: Sequence[TableReport]) -> list[str]:
     ]
 
 
-def _target(bundle: Bundle, label: str) -> list[str]:
+def _target(bundle: Bundle) -> list[str]:
     snapshot, population = bundle.snapshot, bundle.population
     gap = f" after a gap of {snapshot['gap_days']} days" if snapshot["gap_days"] else ""
+    subscribers = bundle.label["kind"] == "subscription_end"
+    who = (
+        "customers with a paid subscription running at the cutoff"
+        if subscribers
+        else (
+            f"customers with at least {population['min_orders']} order(s) in the"
+            f" {snapshot['observation_days']} days before the cutoff, the last of them at most"
+            f" {population['active_within_days']} days before it"
+        )
+    )
+    money = (
+        "revenue of paid subscriptions, in the horizon, in the currency of the data"
+        if subscribers
+        else "net of refunds, in the horizon, in the currency of the data"
+    )
     return [
         "## Population and label",
-        f"- Population: customers with at least {population['min_orders']} order(s) in the"
-        f" {snapshot['observation_days']} days before the cutoff, the last of them at most"
-        f" {population['active_within_days']} days before it.\n"
-        f"- Churned: {LABELS.get(label, plain_name(label).lower())}.\n"
+        f"- Population: {who}.\n"
+        f"- Churned: {label_in_words(bundle.label)}.\n"
         f"- Horizon: {snapshot['horizon_days']} days{gap}.\n"
-        "- Spend: net of refunds, in the horizon, in the currency of the data.",
+        f"- Spend: {money}.",
     ]
 
 

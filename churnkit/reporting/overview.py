@@ -39,6 +39,7 @@ def headline(report: Report) -> list[dict[str, str]]:
         if name != "model" and (value := row.get("churn.auc")) is not None
     }
     best = max(others, key=lambda name: others[name]) if others else None
+    of_mrr, orders = _of_mrr(report), count(totals["expected_orders"])
     return [
         {
             "name": "Customers at high risk",
@@ -53,14 +54,16 @@ def headline(report: Report) -> list[dict[str, str]]:
         {
             "name": "Expected to leave",
             "value": count(leaving),
-            "note": f"will not order in {days} days, {percent(leaving / scored if scored else None)}",
+            "note": f"{'will leave' if of_mrr else 'will not order'} in {days} days,"
+            f" {percent(leaving / scored if scored else None)}",
         },
         {
             "name": "Expected spend",
             "value": amount(totals["expected_spend"]),
-            "note": f"in {count(totals['expected_orders'])} orders over {days} days"
+            "note": f"{'on subscriptions' if of_mrr else f'in {orders} orders'} over {days} days"
             + _band(manifest.get("expected_spend_total")),
         },
+        *of_mrr,
         {
             "name": "Ranking quality (AUC)",
             "value": decimal(auc, 3),
@@ -77,6 +80,23 @@ def _band(total: Mapping[str, float] | None) -> str:
         return ""
     low, high = amount(total["low"]), amount(total["high"])
     return f"; {percent(total['coverage'])} sure: {low} to {high}"
+
+
+def _of_mrr(report: Report) -> list[dict[str, str]]:
+    """Return the monthly revenue at risk, nothing where the customers are no subscribers."""
+    totals = report.manifest["totals"]
+    if "mrr_at_risk" not in totals:
+        return []
+    running = _sum(report.scores, "mrr") if "mrr" in report.scores.column_names else 0.0
+    share = percent(totals["mrr_at_risk"] / running if running else None, 1)
+    return [
+        {
+            "name": "Monthly revenue at risk",
+            "value": amount(totals["mrr_at_risk"]),
+            "note": f"{share} of {amount(running)} that runs now;"
+            f" {amount(totals['expected_mrr_retained'])} expected to be kept",
+        }
+    ]
 
 
 def _sum(table: pa.Table, column: str) -> float:

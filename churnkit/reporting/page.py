@@ -18,6 +18,7 @@ from churnkit.reporting.history import (
     segment_rows,
 )
 from churnkit.reporting.level import level_charts, level_rows
+from churnkit.reporting.meaning import label_in_words
 from churnkit.reporting.numbers import count
 from churnkit.reporting.overview import drift_rows, headline, summary, warnings
 from churnkit.reporting.quality import metric_table, quality_charts
@@ -134,6 +135,7 @@ def _view(report: Report) -> dict[str, Any]:
     return {
         "name": report.name,
         "manifest": manifest,
+        "churned": label_in_words(manifest.get("label", {"kind": "no_order"})),
         "headline": headline(report),
         "summary": summary(report),
         "warnings": warnings(report, levels=levels, drift=drift),

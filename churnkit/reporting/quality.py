@@ -39,6 +39,11 @@ METRICS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("spend.rmse", "Spend: root mean squared error", "per customer, in currency", False),
     ("spend.interval_coverage", "Spend: interval coverage", "share of customers within their interval", None),
     ("spend.interval_stated_coverage", "Spend: stated coverage", "share that they say they hold", None),
+    ("mrr.at_risk_share", "Monthly revenue: at risk", "predicted share that leaving takes", None),
+    ("mrr.lost_share", "Monthly revenue: lost", "share that leaving took", None),
+    ("mrr.downgrade_share", "Monthly revenue: downgraded", "share lost by those who stayed", None),
+    ("mrr.retained_bias", "Monthly revenue: bias of what is kept", "predicted over actual, less 1", None),
+    ("mrr.top_decile_capture", "Monthly revenue: in the top tenth", "share of what was lost", True),
 )  # fmt: skip
 """Name, heading, meaning, and whether more is better (None: neither)."""
 
@@ -71,6 +76,9 @@ class TestOutcome:
     attributes: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
 
+BIASES = {"spend.total_bias", "mrr.retained_bias"}
+
+
 def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
     """Return every metric of the model and each baseline as text, the best of each marked.
 
@@ -86,12 +94,12 @@ def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, A
         if not known:
             continue
         best = None
-        if name == "spend.total_bias":
+        if name in BIASES:
             best = min(known, key=lambda m: abs(known[m]))
         elif more is not None:
             best = (max if more else min)(known, key=lambda m: known[m])
         direction = {True: "more is better", False: "less is better", None: ""}[more]
-        if name == "spend.total_bias":
+        if name in BIASES:
             direction = "nearer to 0 is better"
         cells = [
             {"text": text, "best": best is not None and text == _metric_text(name, known[best])}
@@ -104,9 +112,9 @@ def metric_table(means: Mapping[str, Mapping[str, float | None]]) -> dict[str, A
 def _metric_text(name: str, value: float | None) -> str:
     if name in {"spend.mae", "spend.rmse"}:
         return amount(value)
-    if name == "spend.total_bias" and value is not None:
+    if name in BIASES and value is not None:
         return ("+" if value > 0 else "") + percent(value, 1)
-    if name in PERCENTAGES:
+    if name in PERCENTAGES or name.startswith("mrr."):
         return percent(value, 1)
     return decimal(value, 2 if name in {"churn.empc", "churn.top_decile_lift"} else 3)
 

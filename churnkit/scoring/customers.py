@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
 
 from churnkit.data.windows import Snapshot
@@ -14,18 +16,15 @@ from churnkit.retention.customer import customer_metrics
 from churnkit.retention.sections import section_metrics
 from churnkit.scoring.predictions import Drift, predictions, raw_scores, value_days
 from churnkit.scoring.request import ScoreSummary
-from churnkit.scoring.table import Tally, score_schema
+from churnkit.scoring.table import SUBSCRIBED, Tally, score_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import narwhals as nw
     import pyarrow as pa
 
-    from churnkit.engines import Engine
     from churnkit.features.build import FeatureBuilder, History
     from churnkit.models.bundle import Bundle
-    from churnkit.retention.customer import MetricSection
     from churnkit.scoring.request import ScoreRequest
 
 __all__ = ["score_customers"]
@@ -55,7 +54,7 @@ def score_customers(
     request : ScoreRequest
     without_valid_rows : pyarrow.Table
         ``customer_id`` of customers who have no valid row of orders: all were set aside, or they
-        are known from other tables only.
+        are known from other tables only. Without orders, of everybody.
     write : callable
         Takes Arrow tables of :func:`score_schema`; customers come in no fixed order.
 
@@ -86,13 +85,15 @@ def score_customers(
             reason_columns=request.reason_columns,
             time_zone=bundle.data["time_zone"],
             section_names=request.section_names,
+            subscribers=bundle.models.contract is not None,
         ),
         bundle=bundle,
         request=request,
         write=write,
     )
-    _write_all(
-        customer_metrics(
+    engine, joined = history.engine, _Joined(history=history, predicted=predicted)
+    if "orders" in history.tables:
+        with_orders = customer_metrics(
             history.tables["orders"],
             as_of_us=snapshot.cutoff_us,
             gross_margin=bundle.value["gross_margin"],
@@ -100,14 +101,12 @@ def score_customers(
             lifespan=request.lifespan,
             yearly_churn_probability=request.yearly_churn_probability,
             sections=request.sections,
-        ),
-        predicted,
-        engine=history.engine,
-        finish=tally,
-    )
-    _write_without_orders(
-        without_valid_rows, sections=request.sections, engine=history.engine, finish=tally
-    )
+        )
+        joined.write(with_orders, as_of_us=snapshot.cutoff_us, finish=tally)
+    if without_valid_rows.num_rows:
+        ids = engine.select(f"SELECT customer_id FROM {engine.add_arrow(without_valid_rows)}")
+        others = section_metrics(ids, sections=request.sections)
+        joined.write(others, as_of_us=snapshot.cutoff_us, finish=tally)
     if not tally.rows:
         msg = f"score: no customer was seen before as_of {request.as_of}"
         raise DataError(msg)
@@ -123,39 +122,31 @@ def score_customers(
     )
 
 
-def _write_all(
-    everybody: nw.LazyFrame[Any],
-    predicted: pa.Table | None,
-    *,
-    engine: Engine,
-    finish: Callable[[pa.Table], None],
-) -> None:
-    """Join predictions to everybody in the engine and stream the rows to ``finish``."""
-    import pyarrow as pa
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Joined:
+    """Joins predictions to customers in the engine and streams the rows."""
 
-    joined = everybody
-    if predicted is not None:
-        view = engine.select(f"SELECT * FROM {engine.add_arrow(predicted)}")
-        joined = everybody.join(view, on="customer_id", how="left")
-    for batch in engine.batches(joined, rows=BATCH_ROWS):
-        finish(pa.Table.from_batches([batch]))
+    history: History
+    predicted: pa.Table | None
 
+    def write(
+        self,
+        customers: nw.LazyFrame[Any],
+        *,
+        as_of_us: int,
+        finish: Callable[[pa.Table], None],
+    ) -> None:
+        """Hand the customers with their predictions over in batches."""
+        import pyarrow as pa
 
-def _write_without_orders(
-    customers: pa.Table,
-    *,
-    sections: Sequence[MetricSection],
-    engine: Engine,
-    finish: Callable[[pa.Table], None],
-) -> None:
-    """Stream what other tables say of customers without a valid row of orders to ``finish``."""
-    import pyarrow as pa
-
-    if not customers.num_rows:
-        return
-    if not sections:
-        finish(customers.select(["customer_id"]))
-        return
-    view = engine.select(f"SELECT customer_id FROM {engine.add_arrow(customers)}")
-    for batch in engine.batches(section_metrics(view, sections=sections), rows=BATCH_ROWS):
-        finish(pa.Table.from_batches([batch]))
+        engine, joined = self.history.engine, customers
+        if self.predicted is not None:
+            view = engine.select(f"SELECT * FROM {engine.add_arrow(self.predicted)}")
+            joined = joined.join(view, on="customer_id", how="left")
+        if self.history.stays is not None:
+            rows = self.history.tables["subscriptions"]
+            seen = rows.filter(nw.col("started_at_us") < as_of_us).select("customer_id").unique()
+            marked = seen.with_columns(nw.lit(1).alias(SUBSCRIBED))
+            joined = joined.join(marked, on="customer_id", how="left")
+        for batch in engine.batches(joined, rows=BATCH_ROWS):
+            finish(pa.Table.from_batches([batch]))

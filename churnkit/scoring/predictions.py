@@ -77,7 +77,7 @@ def raw_scores(
         base=base,
         eligible=eligible,
         log_odds=models.churn.log_odds(matrix),
-        value=models.spend.value(matrix),
+        value=models.value(matrix, base={name: v[eligible] for name, v in base.items()}),
         reasons=request.explain(matrix),
     )
 
@@ -168,13 +168,7 @@ def predicted_columns(
     """
     probability, spend = predicted.churn_probability, predicted.expected_spend
     ordering = predicted.order_probability
-    in_horizon = expected_ltv(
-        spend,
-        gross_margin=bundle.value["gross_margin"],
-        yearly_discount_rate=bundle.value["yearly_discount_rate"],
-        gap_days=snapshot.gap_days,
-        horizon_days=snapshot.horizon_days,
-    )
+    in_horizon = _worth(spend, bundle, snapshot=snapshot)
     columns = {
         "churn_probability": probability,
         "expected_spend": spend,
@@ -184,6 +178,10 @@ def predicted_columns(
         # Value given an order is what is lost in the horizon if the customer does not order.
         "value_at_risk": probability * in_horizon / np.maximum(ordering, 1e-9),
     }
+    if predicted.spend_at_risk is not None:
+        columns["value_at_risk"] = _worth(predicted.spend_at_risk, bundle, snapshot=snapshot)
+    of_mrr = {n: getattr(predicted, n) for n in ("expected_mrr_retained", "mrr_at_risk")}
+    columns |= {name: values for name, values in of_mrr.items() if values is not None}
     if predicted.expected_spend_low is not None and predicted.expected_spend_high is not None:
         columns["expected_spend_low"] = predicted.expected_spend_low
         columns["expected_spend_high"] = predicted.expected_spend_high
@@ -198,6 +196,17 @@ def predicted_columns(
         days = np.where(next_days <= NEXT_ORDER_REACH_DAYS, next_days, np.nan)
         columns["next_order_us"] = snapshot.cutoff_us + days * US_PER_DAY
     return columns
+
+
+def _worth(spend: Floats, bundle: Bundle, *, snapshot: Snapshot) -> Floats:
+    """Return what money of the horizon is worth at the cutoff: its margin, discounted."""
+    return expected_ltv(
+        spend,
+        gross_margin=bundle.value["gross_margin"],
+        yearly_discount_rate=bundle.value["yearly_discount_rate"],
+        gap_days=snapshot.gap_days,
+        horizon_days=snapshot.horizon_days,
+    )
 
 
 def refuse_unknown(**predicted: Floats) -> None:

@@ -97,7 +97,8 @@ def predicted_schema(request: ScoreRequest) -> pa.Schema:
 
 
 def _values(bundle: Bundle) -> tuple[str, ...]:
-    return ("value_0",) if bundle.models.spend.typical is None else ("value_0", "value_1")
+    spend = bundle.models.spend
+    return ("value_0",) if spend is None or spend.typical is None else ("value_0", "value_1")
 
 
 def _reasons(request: ScoreRequest) -> list[tuple[str, Any]]:

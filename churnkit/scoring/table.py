@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnkit.models.bundle import Bundle
     from churnkit.scoring.request import ScoreRequest
 
-__all__ = ["Tally", "score_rows", "score_schema"]
+__all__ = ["SUBSCRIBED", "Tally", "score_rows", "score_schema"]
 
 PREDICTED = (
     "expected_orders",
@@ -26,7 +26,11 @@ PREDICTED = (
     "expected_ltv",
     "value_at_risk",
 )
+OF_SUBSCRIBERS = ("expected_mrr_retained", "mrr_at_risk")
 TOTALLED = ("expected_orders", "expected_spend", "expected_ltv", "value_at_risk")
+SUBSCRIBED = "has_subscription"
+"""Column of joined rows that is 1 for customers with a valid row of subscriptions."""
+
 TIMES = {"first_order_us": "first_order_at", "last_order_us": "last_order_at"}
 KINDS = {
     **SECTION_COLUMNS,
@@ -36,7 +40,11 @@ KINDS = {
 
 
 def score_schema(
-    *, reason_columns: Sequence[str], time_zone: str, section_names: Sequence[str] = ()
+    *,
+    reason_columns: Sequence[str],
+    time_zone: str,
+    section_names: Sequence[str] = (),
+    subscribers: bool = False,
 ) -> pa.Schema:
     """Return the columns and types of the score table, in order.
 
@@ -48,6 +56,8 @@ def score_schema(
         Business zone, of times.
     section_names : sequence of str
         Of :data:`churnkit.retention.sections.SECTION_COLUMNS`, those whose tables there are.
+    subscribers : bool
+        Whether the customers are subscribers, whose monthly revenue is predicted.
     """
     import pyarrow as pa
 
@@ -59,7 +69,7 @@ def score_schema(
         ("churn_probability", pa.float64()),
         ("risk_band", pa.string()),
         ("risk_rank", pa.int64()),
-        *((name, pa.float64()) for name in PREDICTED),
+        *((name, pa.float64()) for name in (*PREDICTED, *(OF_SUBSCRIBERS if subscribers else ()))),
         ("expected_next_order_at", moment),
         ("p_alive", pa.float64()),
     ]
@@ -101,7 +111,11 @@ class Tally:
     rows: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     risk_bands: dict[str, int] = field(default_factory=dict)
-    totals: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TOTALLED, 0.0))
+    totals: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = (*TOTALLED, *OF_SUBSCRIBERS)
+        self.totals |= {name: 0.0 for name in names if name in self.schema.names}
 
     def __call__(self, table: pa.Table) -> None:
         """Finish joined rows, write them and count them."""
@@ -133,9 +147,11 @@ def score_rows(
 
     probability = column("churn_probability")
     scored = pc.is_valid(probability)
-    ordered = (
-        pc.fill_null(pc.greater(table.column("orders"), 0), False)
-        if "orders" in have
+    subscribers = OF_SUBSCRIBERS[0] in schema.names
+    there = SUBSCRIBED if subscribers else "orders"
+    known = (
+        pc.fill_null(pc.greater(table.column(there), 0), False)
+        if there in have
         else pa.array([False] * n)
     )
     bands = request.risk_bands
@@ -147,7 +163,10 @@ def score_rows(
     }
     made = {name: pa.array([value] * n, schema.field(name).type) for name, value in fixed.items()}
     made["status"] = pc.case_when(
-        pc.make_struct(scored, ordered), "scored", "inactive", "no_valid_orders"
+        pc.make_struct(scored, known),
+        "scored",
+        "inactive",
+        "no_valid_subscriptions" if subscribers else "no_valid_orders",
     )
     made["risk_band"] = pc.case_when(
         pc.make_struct(

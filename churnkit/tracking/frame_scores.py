@@ -1,17 +1,16 @@
-"""Scores an order history held in memory, as a model that MLflow loads or serves does."""
+"""Scores a history held in memory, as a model that MLflow loads or serves does."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from churnkit.data.sources import TableSpec
 from churnkit.data.windows import as_day, midnight_us
 from churnkit.engines import DuckDBEngine
-from churnkit.features.history import read_history
 from churnkit.features.named import make_builders
 from churnkit.reasons import Reasons, contributions, phrases_of
 from churnkit.scoring import ScoreRequest, score_customers, score_schema
+from churnkit.tracking.frame_tables import customers_beside_orders, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,28 +30,34 @@ RISK_BANDS = {"medium": 0.33, "high": 0.66}
 def frame_schema(bundle: Bundle, *, reasons: int) -> pa.Schema:
     """Return the columns of the score table that :func:`score_frame` makes of a bundle."""
     columns = _reasons(bundle, builders=(), count=reasons).column_names
-    return score_schema(reason_columns=columns, time_zone=bundle.data["time_zone"])
+    return score_schema(
+        reason_columns=columns,
+        time_zone=bundle.data["time_zone"],
+        subscribers=bundle.models.contract is not None,
+    )
 
 
 def score_frame(
-    orders: Any,
+    tables: Any,
     bundle: Bundle,
     *,
     as_of: date | str | None = None,
     risk_bands: Mapping[str, float] = RISK_BANDS,
     reasons: int = 3,
 ) -> pd.DataFrame:
-    """Return the score table of an order history.
+    """Return the score table of a history.
 
     Parameters
     ----------
-    orders : dataframe
+    tables : dataframe or mapping of str to dataframe
         The history, all of it, with the columns that the model was trained with
-        (``bundle.data["columns"]``): pandas, Polars or Arrow.
+        (``bundle.data["tables"]``): pandas, Polars or Arrow. A model of orders alone takes their
+        frame; one of several tables takes them by name, or stacked in one frame whose column
+        ``table`` says to which of them each row belongs.
     bundle : Bundle
         The model.
     as_of : date or ISO text, optional
-        First business day that is not known; by default the day after the last order.
+        First business day that is not known; by default the day after the last in the data.
     risk_bands : mapping of str to float
         ``medium`` and ``high``: probabilities at which the bands begin.
     reasons : int
@@ -67,11 +72,11 @@ def score_frame(
     Raises
     ------
     ParameterError
-        If ``as_of`` is no date.
+        If ``as_of`` is no date, or stacked rows do not say to which table they belong.
     DataError
-        If the orders hold no valid row.
+        If a table holds no valid row.
     ModelGuardError
-        If the orders lack a column that the model was trained with.
+        If a table or a column that the model was trained with is missing.
     """
     import pyarrow as pa
 
@@ -85,15 +90,8 @@ def score_frame(
 
     parts: list[pa.Table] = []
     with DuckDBEngine() as engine:
-        read = read_history(
-            {"orders": TableSpec(source=orders, label="the orders given")},
-            engine=engine,
-            time_zone=zone,
-            as_of_us=None if day is None else midnight_us(day, time_zone=zone),
-            order_columns=frozenset(bundle.data["columns"]),
-            refunds=bundle.data["refunds"],
-            duplicates=bundle.data["duplicates"],
-        )
+        as_of_us = None if day is None else midnight_us(day, time_zone=zone)
+        read = read_frames(tables, bundle, engine=engine, as_of_us=as_of_us)
         score_customers(
             read.history,
             bundle,
@@ -105,7 +103,7 @@ def score_frame(
                 explain=explained,
                 scored_at=datetime.now(UTC),
             ),
-            without_valid_rows=read.customers_without_valid_rows(),
+            without_valid_rows=customers_beside_orders(read),
             write=parts.append,
         )
     table = pa.concat_tables(parts).sort_by("customer_id")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit import __version__
 from churnkit.tracking.frame_scores import RISK_BANDS, frame_schema
+from churnkit.tracking.frame_tables import input_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,7 @@ def _signature(bundle: Bundle, *, risk_bands: Mapping[str, float], reasons: int)
     # Any type: ids may be numbers or text, times may be text, and the table's contract checks the
     # cells; MLflow would refuse whole-numbered amounts and ids before it is asked.
     anything: Any = AnyType
-    inputs = Schema([ColSpec(type=anything(), name=name) for name in bundle.data["columns"]])
+    inputs = Schema([ColSpec(type=anything(), name=name) for name in input_columns(bundle)])
     outputs = Schema(
         [
             ColSpec(type=TYPES.get(str(field.type), "datetime"), name=field.name)

@@ -20,7 +20,7 @@ PythonModel: Any = mlflow.pyfunc.PythonModel
 
 
 class ChurnkitModel(PythonModel):  # type: ignore[misc]  # MLflow is untyped here
-    """An order history in, the score table out; see :func:`churnkit.tracking.frame_scores.score_frame`."""
+    """A history in, the score table out; see :func:`churnkit.tracking.frame_scores.score_frame`."""
 
     def load_context(self, context: Any) -> None:
         """Read the bundle."""
@@ -32,13 +32,14 @@ class ChurnkitModel(PythonModel):  # type: ignore[misc]  # MLflow is untyped her
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Return the score table of an order history.
+        """Return the score table of a history.
 
         Parameters
         ----------
         context : mlflow.pyfunc.PythonModelContext
         model_input : pandas.DataFrame
-            Orders, with the columns that the model was trained with.
+            Orders, with the columns that the model was trained with; for a model of several tables
+            their rows, stacked, with the column ``table``.
         params : dict, optional
             ``as_of``, ``reasons``, ``risk_band_medium``, ``risk_band_high`` as in
             :func:`churnkit.tracking.frame_scores.score_frame`; with ``missing_as_none`` a cell

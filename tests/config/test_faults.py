@@ -21,7 +21,11 @@ from churnkit.config.not_built import NOT_BUILT_YET
             "horizon_days: unknown key."
             " Did you mean 'snapshots.horizon_days' or 'lifetime_value.horizon_days'?",
         ),
-        ("label.zzz", "label.zzz: unknown key. Known: kind."),
+        (
+            "label.zzz",
+            "label.zzz: unknown key. Known: kind, quantile,"
+            " prior_gaps, ends, resubscribe_days, trial_plans.",
+        ),
         (
             "scoring.risk_bands.hihg",
             "scoring.risk_bands.hihg: unknown key. Did you mean 'high'?",
@@ -251,16 +255,40 @@ def test_what_is_not_built_is_refused_by_name(with_value, message_of, entry):
     assert message_of(mapping) == f"c.yaml: {path}: {NOT_BUILT_YET[entry]}"
 
 
-def test_sentences_do_not_offer_what_is_not_built(with_value, message_of):
-    """Neither a refusal nor the reference names a choice that would be refused in turn."""
+def test_labels_are_offered_by_name(with_value, message_of):
+    """A refusal and the reference name every kind."""
     message = message_of(with_value("label.kind", "no_orders"))
     kinds = {key.path: key.type for key in reference()}
 
+    choices = "'no_order', 'own_gap' or 'subscription_end'"
     assert (
         message
-        == "c.yaml: label.kind: must be 'no_order'; got 'no_orders'. Did you mean 'no_order'?"
+        == f"c.yaml: label.kind: must be {choices}; got 'no_orders'. Did you mean 'no_order'?"
     )
-    assert kinds["label.kind"] == "'no_order'"
+    assert kinds["label.kind"] == choices
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        ({"quantile": 0.8}, "quantile: is only for label.kind 'own_gap'; got 0.8"),
+        (
+            {"kind": "own_gap", "trial_plans": ["free"]},
+            "trial_plans: is only for label.kind 'subscription_end'; got ['free']",
+        ),
+        (
+            {"kind": "subscription_end", "ends": "all"},
+            "ends: must be 'last' or 'any' or null; got 'all'",
+        ),
+        (
+            {"kind": "subscription_end", "trial_plans": "free"},
+            "trial_plans: must be a list of names, or null; got 'free'",
+        ),
+    ],
+)
+def test_options_of_another_label_are_refused(with_value, message_of, label, sentence):
+    """An option that the kind does not have would silently do nothing."""
+    assert message_of(with_value("label", label)) == f"c.yaml: label.{sentence}"
 
 
 @pytest.mark.parametrize(
@@ -317,5 +345,5 @@ def test_a_table_without_metrics_of_its_own_does_not_replace_the_orders(message_
     assert message == (
         "c.yaml: data.orders: required key is missing: the transaction history, one row per order"
         " or order line; metrics alone can also be made of events, subscriptions, support_tickets,"
-        " surveys, rewards"
+        " surveys, rewards, and models with label.kind subscription_end of subscriptions"
     )

@@ -178,7 +178,10 @@ def test_an_option_can_be_added_to_a_feature_that_has_none(write):
         ),
         ("seed.x=3", "override: seed.x: seed holds 3, not a mapping"),
         ("scoring.reasons=many", "override: scoring.reasons: must be a whole number"),
-        ("label.kind=own_gap", "override: label.kind: 'own_gap' is not built yet; use 'no_order'"),
+        (
+            "label.prior_gaps=3",
+            "override: label.prior_gaps: is only for label.kind 'own_gap'; got 3",
+        ),
         (
             "data.orders.columns.ts=day",
             "override: data.orders.columns.customer_id: required key is missing: who bought",

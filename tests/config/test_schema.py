@@ -46,7 +46,14 @@ DEFAULTS = {
         "last": None,
     },
     "population": {"active_within_days": 365, "min_orders": 1},
-    "label": {"kind": "no_order"},
+    "label": {
+        "kind": "no_order",
+        "quantile": None,
+        "prior_gaps": None,
+        "ends": None,
+        "resubscribe_days": None,
+        "trial_plans": None,
+    },
     "features": {
         "rfm": {"windows_days": [30, 90, 180, 365]},
         "regularity": {},

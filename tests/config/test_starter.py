@@ -9,6 +9,7 @@ import yaml
 
 from churnkit.config import Config, load_config, reference, starter_config
 from churnkit.config.not_built import NOT_BUILT_YET
+from churnkit.config.schema import OPTIONS_OF
 from churnkit.errors import ConfigError
 
 TABLES = (
@@ -38,6 +39,7 @@ def usable_keys():
     What is inside a table that is not given is not there to be named.
     """
     elsewhere = {"engine.master", "engine.conf", "data.orders.query", "data.orders.table"}
+    elsewhere |= {f"label.{name}" for names in OPTIONS_OF.values() for name in names}
     tables = {f"data.{name}." for name in TABLES}
     return {
         key.path

@@ -27,6 +27,7 @@ def bundle(fitted, shop):
         feature_names=shop.test.features.names,
         data={"time_zone": "UTC"},
         snapshot={"observation_days": 730, "horizon_days": 60, "gap_days": 0},
+        label={"kind": "no_order"},
         population={"active_within_days": 365, "min_orders": 1},
         value={"gross_margin": 1.0, "yearly_discount_rate": 0.0},
         typical={"orders": 2.0, "orders_90d": float("nan")},
@@ -120,7 +121,16 @@ def test_another_format_is_refused(bundle, tmp_path):
 
 def keys_of(document, *, below=()):
     """Return the path of every key that has to be there; what is in free mappings does not."""
-    free = {"features", "data", "snapshot", "population", "value", "typical", "distribution"}
+    free = {
+        "features",
+        "label",
+        "data",
+        "snapshot",
+        "population",
+        "value",
+        "typical",
+        "distribution",
+    }
     free |= {"metrics", "notes", "provenance", "churn_params", "spend_params"}
     for key, value in document.items():
         yield (*below, key)

@@ -111,7 +111,7 @@ def test_intervals_say_how_much_they_hold(shop, fitted):
 
 def test_without_a_purchase_model_the_learners_stand_alone(shop, fitted):
     """No forecast: no blend and no level, and probabilities are still probabilities."""
-    predicted = fitted.models.predict(shop.test.features, forecast=None)
+    predicted = fitted.models.predict(shop.test.features, forecast=None, base={})
 
     assert np.all((predicted.churn_probability > 0) & (predicted.churn_probability < 1))
     assert predicted.level.log_odds_shift == 0.0

@@ -26,6 +26,7 @@ def bundle():
         feature_names=("orders_90d", "order_gap_cv"),
         data={"time_zone": "Europe/London", "refunds": "net"},
         snapshot={"observation_days": 730, "horizon_days": 90, "gap_days": 7},
+        label={"kind": "no_order"},
         population={"active_within_days": 365, "min_orders": 1},
         value={"gross_margin": 1.0, "yearly_discount_rate": 0.0},
         metrics={
@@ -50,7 +51,7 @@ def bundle():
 
 def card(bundle, outcome, orders_report, **changes):
     """Return the card's text."""
-    given = {"label": "no_order", "tests": [outcome()], "tables": [orders_report()]}
+    given = {"tests": [outcome()], "tables": [orders_report()]}
     return model_card(bundle, **(given | changes))
 
 
@@ -119,3 +120,14 @@ def test_card_tells_how_groups_are_treated(bundle, outcome, orders_report):
 def test_card_says_when_fairness_was_not_measured(bundle, outcome, orders_report):
     """Without attributes of customers the card names what is missing."""
     assert "Not measured: training read no attributes" in card(bundle, outcome, orders_report)
+
+
+def test_card_of_subscribers_says_who_pays_and_what_ends(bundle, outcome, orders_report):
+    """Population and label are those of contracts, with the options that were chosen."""
+    label = {"kind": "subscription_end", "trial_plans": ["free"]}
+
+    text = card(replace(bundle, label=label), outcome, orders_report)
+
+    assert "- Population: customers with a paid subscription running at the cutoff." in text
+    assert "ends before the end of the horizon (trial plans: free)." in text
+    assert "- Spend: revenue of paid subscriptions" in text

@@ -108,8 +108,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> TrainedShop:
             "refunds": "net",
             "duplicates": "keep",
             "columns": sorted(COLUMNS),
+            "tables": {"orders": sorted(COLUMNS)},
+            "scales": {"csat_options": 5, "ces_options": 7},
         },
         snapshot={"observation_days": 365, "horizon_days": 60, "gap_days": 0},
+        label={"kind": "no_order"},
         population={"active_within_days": 365, "min_orders": 1},
         value={"gross_margin": 1.0, "yearly_discount_rate": 0.0},
     )
