@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from churnkit.formulas import purchase_frequency_per_year
-from churnkit.models.contract import fit_contract_value
+from churnkit.models.contract import ContractValue, fit_contract_value
 from churnkit.models.survival import hazard_leaving, leaving_of_population, sbg_leaving
 from churnkit.registry import Registry
 
@@ -193,10 +193,10 @@ class _Survival:
         self, train: Sequence[LabelledSnapshot], test: LabelledSnapshot
     ) -> BaselinePrediction | None:
         """Fit on the stays known at the cutoff, and let everybody leave as others of their tenure."""
-        value = fit_contract_value(train)
-        if test.contracts is None or value is None:
+        if test.contracts is None:
             return None
         snapshot = test.snapshot
+        value = fit_contract_value(train) or ContractValue(horizon_days=snapshot.horizon_days)
         p = leaving_of_population(
             test.contracts.stays,
             self.fit,

@@ -96,20 +96,20 @@ class ContractValue:
 
     Attributes
     ----------
+    horizon_days : int
     kept_by_staying, kept_by_leaving : float
         Share of the monthly revenue at the cutoff that still runs at the end of the horizon;
         expansion does not count.
     paid_by_staying, paid_by_leaving : float
         Revenue in the horizon over what the revenue at the cutoff would bring in it, expansion and
         new subscriptions included.
-    horizon_days : int
     """
 
-    kept_by_staying: float
-    kept_by_leaving: float
-    paid_by_staying: float
-    paid_by_leaving: float
     horizon_days: int
+    kept_by_staying: float = 1.0
+    kept_by_leaving: float = LEFT_KEEP
+    paid_by_staying: float = 1.0
+    paid_by_leaving: float = LEFT_PAY
 
     def retained(self, mrr: Floats, probability: Floats) -> Floats:
         """Return the monthly revenue expected to be kept to the end of the horizon."""

@@ -26,7 +26,6 @@ __all__ = ["LEVELS", "level_over_time", "outcome_of", "write_card"]
 LEVELS = "level_over_time"
 """Key of a bundle's notes."""
 
-RIVAL = "bg_nbd"
 US_PER_DAY = 86_400_000_000
 
 
@@ -67,18 +66,26 @@ def _attributes(session: Session, test: LabelledSnapshot) -> dict[str, list[str 
 def outcome_of(models: Models, test: LabelledSnapshot) -> TestOutcome:
     """Return what models and two simple rankings say of a labelled snapshot beside what happened."""
     predicted = predict_snapshot(models, test)
-    silent = (test.snapshot.cutoff_us - test.eligible_base["last_order_us"]) / US_PER_DAY
-    rankings = {"days of silence": np.asarray(silent)}
-    if (rival := BASELINES[RIVAL]().predict((), test)) is not None:
-        rankings = {"BG/NBD": rival.churn_probability, **rankings}
     return TestOutcome(
         cutoff=str(test.snapshot.cutoff),
         churned=test.churned,
         churn_probability=predicted.churn_probability,
         future_spend=test.future_spend,
         expected_spend=predicted.expected_spend,
-        rankings=rankings,
+        rankings=_rankings(test),
     )
+
+
+def _rankings(test: LabelledSnapshot) -> dict[str, Any]:
+    """Return the rankings beside the model: of orders, or of tenure where customers subscribe."""
+    name, title = ("bg_nbd", "BG/NBD") if test.contracts is None else ("kaplan_meier", "tenure")
+    rankings: dict[str, Any] = {}
+    if (rival := BASELINES[name]().predict((), test)) is not None:
+        rankings[title] = rival.churn_probability
+    if test.contracts is None:
+        last = test.eligible_base["last_order_us"]
+        rankings["days of silence"] = np.asarray((test.snapshot.cutoff_us - last) / US_PER_DAY)
+    return rankings
 
 
 def level_over_time(
