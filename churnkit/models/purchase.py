@@ -244,8 +244,6 @@ def forecast_purchases(
         None, with a warning in the log, when no model can be fitted (nobody has ordered twice);
         None where the customers are subscribers: nothing is forecast of their orders.
     """
-    if "order_days" not in base:
-        return None
     fitted = fit_purchases(base, snapshot, kind=kind)
     if fitted is None:
         return None
@@ -256,6 +254,8 @@ def fit_purchases(
     base: Mapping[str, Floats], snapshot: Snapshot, *, kind: str = "bg_nbd"
 ) -> FittedPurchases | None:
     """Fit to everybody known at a cutoff; see :func:`forecast_purchases`."""
+    if "order_days" not in base:
+        return None
     known = base["order_days"] > 0
     days, amount = base["order_days"][known], base["order_amount"][known]
     one = np.ones(len(days))
