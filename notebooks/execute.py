@@ -16,7 +16,10 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent
 MOST_SECONDS = 300
-"""All notebooks together; a single cell may not take longer either."""
+"""Of processor time for all notebooks together: what a busy machine does besides does not count."""
+
+PATIENCE = 900
+"""Seconds after which a single cell is given up."""
 
 
 def main() -> int:
@@ -37,21 +40,28 @@ def main() -> int:
     if (browser := shutil.which("chromium")) is not None:
         os.environ.setdefault("BROWSER_PATH", browser)
     faults = []
-    begun = time.monotonic()
     for path in paths:
-        start = time.monotonic()
+        start, used = time.monotonic(), of_kernels()
         notebook = executed(path)
-        print(f"{path.name}: {time.monotonic() - start:.0f} s")
+        took = f"{time.monotonic() - start:.0f} s, {of_kernels() - used:.0f} s of the processor"
+        print(f"{path.name}: {took}", flush=True)
         if wanted.check:
             before = nbformat.read(path, as_version=4)
             faults += [f"{path.name}: {fault}" for fault in differences(before, notebook)]
         else:
             nbformat.write(notebook, path)
-    seconds = time.monotonic() - begun
-    if seconds > MOST_SECONDS:
-        faults.append(f"the notebooks took {seconds:.0f} s; at most {MOST_SECONDS} s are allowed")
+    if of_kernels() > MOST_SECONDS:
+        faults.append(
+            f"the notebooks took {of_kernels():.0f} s of the processor, over {MOST_SECONDS}"
+        )
     print("\n".join(faults))
     return 1 if faults else 0
+
+
+def of_kernels() -> float:
+    """Return the processor time of the kernels that have ended, in seconds."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def executed(path: Path) -> Any:
@@ -62,7 +72,7 @@ def executed(path: Path) -> Any:
             shutil.copy(beside, folder)
         client = NotebookClient(
             notebook,
-            timeout=MOST_SECONDS,
+            timeout=PATIENCE,
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
             record_timing=False,

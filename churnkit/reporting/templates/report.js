@@ -109,7 +109,10 @@
 
   /* From the average customer to this one: every step moves the log-odds, the axis tells chances. */
   const chance = (logOdds) => 1 / (1 + Math.exp(-logOdds));
-  const said = (logOdds) => `${(100 * chance(logOdds)).toFixed(0)} %`;
+  const said = (logOdds) => {
+    const p = 100 * chance(logOdds);
+    return `${p.toFixed(p > 99 || p < 1 ? 1 : 0)} %`;
+  };
   const signed = (v) => `${v > 0 ? "+" : v < 0 ? "−" : ""}${Math.abs(v).toFixed(2)}`;
   function waterfall(customer) {
     const steps = customer.reasons.map(([words, weight]) => [words, weight]);
