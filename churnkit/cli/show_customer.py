@@ -203,7 +203,7 @@ def _bars(console: Console, page: CustomerPage) -> None:
     )
     console.print(Text())
     console.print(table)
-    console.say("The points add up exactly; the level of the portfolio is in the average customer.")
+    console.say("Points add up exactly; the portfolio's level is in the average customer.")
 
 
 def _changes(console: Console, page: CustomerPage) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from churnkit.data.windows import Snapshot
+    from churnkit.features.build import FeatureBuilder
     from churnkit.models.bundle import Bundle
     from churnkit.pipeline.population import ExplainedPopulation
     from churnkit.pipeline.session import Session
@@ -45,6 +47,7 @@ ORDER_STEPS = (1, 2, 3)
 VISIT_STEPS = (2, 4, 8)
 MARK = "\u241f"  # of copies; no id in a file holds it
 ROUNDING = 1e-9
+BATCH_ROWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,31 +283,12 @@ def _predicted(
     tables: Tables,
 ) -> dict[str, tuple[float, NDArray[np.float32]]]:
     """Return probability and features of each copy that is in the population."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    engine, history = session.engine, session.read.history
-    joined = dict(history.tables)
-    for table in tables:
-        schema = engine.collect(history.tables[table].head(0)).schema
-        rows = [{**row, "customer_id": step.name} for step in steps for row in step.tables[table]]
-        if rows:
-            copies = engine.select(
-                f"SELECT * FROM {engine.add_arrow(pa.Table.from_pylist(rows, schema=schema))}"
-            )
-            joined[table] = nw.concat([history.tables[table], copies])
     snapshot = population.snapshot
-    built = build_features(
-        History(tables=joined, engine=engine), snapshot, builders=make_builders(bundle.features)
-    )
-    kept = [
-        part.filter(pc.match_substring(part.column("customer_id"), MARK))
-        for part in built.batches(rows=100_000)
-    ]
-    copies_of: pa.Table = pa.concat_tables(kept)
-    base = base_numbers(copies_of)
+    builders = make_builders(bundle.features)
+    copies = _built(session.read.history, snapshot, builders=builders, steps=steps, tables=tables)
+    base = base_numbers(copies)
     eligible = eligible_customers(base, snapshot, **bundle.population)
-    mine = copies_of.filter(eligible)
+    mine = copies.filter(eligible)
     matrix = FeatureMatrix.from_arrow(mine, names=bundle.feature_names)
     forecast = None if population.fitted is None else population.fitted.forecast(base)[eligible]
     models = bundle.models
@@ -320,3 +304,33 @@ def _predicted(
         name: (float(p), row)
         for name, p, row in zip(names, probability, matrix.values, strict=True)
     }
+
+
+def _built(
+    history: History,
+    snapshot: Snapshot,
+    *,
+    builders: Sequence[FeatureBuilder],
+    steps: Sequence[_Step],
+    tables: Tables,
+) -> pa.Table:
+    """Return the features of the copies, built beside everybody: some features are ranks."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    engine = history.engine
+    joined = dict(history.tables)
+    for table in tables:
+        schema = engine.collect(history.tables[table].head(0)).schema
+        rows = [{**row, "customer_id": step.name} for step in steps for row in step.tables[table]]
+        if rows:
+            copies = engine.select(
+                f"SELECT * FROM {engine.add_arrow(pa.Table.from_pylist(rows, schema=schema))}"
+            )
+            joined[table] = nw.concat([history.tables[table], copies])
+    built = build_features(History(tables=joined, engine=engine), snapshot, builders=builders)
+    kept = [
+        part.filter(pc.match_substring(part.column("customer_id"), MARK))
+        for part in built.batches(rows=BATCH_ROWS)
+    ]
+    return pa.concat_tables(kept)

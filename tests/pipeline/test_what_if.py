@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import churnkit
 from churnkit.config import Config
+from churnkit.data.simulate import simulate_shop
+from churnkit.data.windows import Snapshot
+from churnkit.features.engagement import Engagement
+from churnkit.features.support import Support
 from churnkit.models.bundle import load_bundle
 from churnkit.pipeline import what_if as subject
 from churnkit.pipeline.population import explain_population
@@ -141,3 +147,81 @@ def test_nobody_to_bring_down(open_shop):
     session, bundle, population = open_shop
 
     assert subject.what_if(session, bundle, population, targets={}) == {}
+
+
+@pytest.fixture(scope="module")
+def busy_shop(shop):
+    """Give the open shop with visits and tickets, and the frames that they came from."""
+    made = simulate_shop(customers=300, days=420, seed=7, tables=["events", "support_tickets"])
+    frames = {name: made.tables[name].to_pandas() for name in ("events", "support_tickets")}
+    tickets = frames["support_tickets"]
+    opened = tickets["opened_at"] < AS_OF
+    tickets.loc[opened & (tickets.index % 3 == 0), "resolved_at"] = pd.NaT
+    config = Config.from_mapping(shop.config)
+    with open_session(config, tables=frames, also=tuple(frames)) as session:
+        others = {name: session.others[name].rows for name in frames}
+        yield session, session.read.beside(others).history, frames
+
+
+def features_of(session, history, steps, tables):
+    """Return the features of copies of the first step, and of everybody as the data are."""
+    builders = [Engagement(), Support()]
+    snapshot = Snapshot(
+        cutoff=session.as_of, time_zone="UTC", observation_days=365, horizon_days=60, gap_days=0
+    )
+    copies = subject._built(history, snapshot, builders=builders, steps=steps, tables=tables)
+    return copies.to_pandas().set_index("customer_id")
+
+
+class AtCutoff:
+    """A population of which only the cutoff is asked."""
+
+    class snapshot:  # noqa: N801  an attribute, not a type
+        """Its cutoff."""
+
+        cutoff_us = int(AS_OF.tz_localize("UTC").timestamp() * 1e6)
+
+
+def copies_of(session, history, customer, lever):
+    """Return steps of a lever and the rows of a customer."""
+    read = dataclasses.replace(session.read, history=history)
+    rows = subject._rows_of(dataclasses.replace(session, history=read), [customer])[customer]
+    steps = list(subject._steps(customer, rows, population=AtCutoff()))
+    return [step for step in steps if step.lever in {lever, "as is"}], rows
+
+
+def test_more_visits_are_more_active_days(busy_shop):
+    """Each step has so many more active days in thirty, and nothing of support moves."""
+    session, history, frames = busy_shop
+    visits = frames["events"].query("event_type == 'visit'")
+    customer = str(visits["customer_id"].value_counts().index[-1])
+    steps, rows = copies_of(session, history, customer, "visits")
+
+    found = features_of(session, history, steps, rows)
+
+    before, *after = (found.loc[step.name] for step in steps)
+    assert [step.number for step in steps] == [0, 2, 4, 8]
+    for step, row in zip(steps[1:], after, strict=True):
+        assert "within 30 days" in step.says
+        gained = row["active_days_30d"] - before["active_days_30d"]
+        assert 0 < gained <= step.number
+        assert row["days_since_active"] <= 1
+        assert row["open_tickets"] == before["open_tickets"]
+
+
+def test_resolved_tickets_are_open_no_more(busy_shop):
+    """The copy has none open; the count of tickets is the same."""
+    session, history, frames = busy_shop
+    tickets = frames["support_tickets"]
+    lately = tickets["opened_at"].between(AS_OF - pd.Timedelta(days=300), AS_OF)
+    waiting = tickets[tickets["resolved_at"].isna() & lately]
+    customer = str(waiting["customer_id"].iloc[0])
+    steps, rows = copies_of(session, history, customer, "tickets")
+
+    found = features_of(session, history, steps, rows)
+
+    before, after = (found.loc[step.name] for step in steps)
+    assert before["open_tickets"] >= 1
+    assert after["open_tickets"] == 0
+    assert after["tickets_90d"] == before["tickets_90d"]
+    assert "resolved the day before" in steps[1].says
