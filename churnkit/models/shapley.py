@@ -80,7 +80,7 @@ class ExactShapley:
             return np.asarray(self.booster.predict(rows, pred_contrib=True), dtype=np.float64)
         found = np.empty((len(rows), self.n_features + 1))
         found[:, -1] = self._base
-        threads = min(len(os.sched_getaffinity(0)), max(1, len(rows) // LEAST_PER_THREAD))
+        threads = min(os.cpu_count() or 1, max(1, len(rows) // LEAST_PER_THREAD))
         step = min(CHUNK_ROWS, -(-len(rows) // threads))
 
         def explain(start: int) -> None:
