@@ -35,6 +35,8 @@ def main() -> int:
     ]
     # Readers draw plotly's figures in the browser; what is committed are pictures.
     os.environ.setdefault("PLOTLY_RENDERER", "png")
+    # On data of this size a second thread of LightGBM mostly waits, and burns a core while it does.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # shap asks for tqdm, which misses a widget that nothing here needs.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
     if (browser := shutil.which("chromium")) is not None:
