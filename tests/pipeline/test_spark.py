@@ -24,6 +24,17 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 SMALL = {"spark.sql.shuffle.partitions": 2}
 # Mean order values and log-odds are counted in narrow cells; sums are added in another order.
 RELATIVE = 1e-6
+# To compile queries and methods takes longer than to run them on small tables.
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+QUICK = {
+    "spark.driver.memory": "600m",
+    "spark.executor.memory": "512m",
+    "spark.driver.extraJavaOptions": QUICK_JVM,
+    "spark.executor.extraJavaOptions": QUICK_JVM,
+    "spark.sql.codegen.wholeStage": False,
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": 4,
+}
 RUN = "from churnkit.cli import main; main()"
 
 
@@ -34,7 +45,7 @@ def plain(config):
 
 def on_spark(config, **engine):
     """Return the same configuration on Spark."""
-    return plain(config) | {"engine": {"kind": "spark", "conf": SMALL, **engine}}
+    return plain(config) | {"engine": {"kind": "spark", "conf": SMALL} | engine}
 
 
 def same_scores(folder, scored):
@@ -135,6 +146,7 @@ def cluster(tmp_path):
     environment = os.environ | {
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
         "SPARK_LOCAL_DIRS": str(tmp_path / "local"),
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -185,10 +197,7 @@ def test_a_worker_that_dies_while_scoring_changes_nothing(
     """The other worker does its work again: every row is there once, with its numbers."""
     master, workers, environment = cluster
     between = workplace / "between"
-    memory = {"spark.executor.memory": "512m", "spark.driver.memory": "600m"}
-    # Small parts, so that there is work left to lose.
-    config = on_spark(shop.config, master=master, temp_directory=str(between))
-    config["engine"]["conf"] = {**memory, "spark.sql.shuffle.partitions": 4}
+    config = on_spark(shop.config, master=master, temp_directory=str(between), conf=QUICK)
     Path("shop.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-c", RUN, "score", "shop.yaml"]
     log = workplace / "score.log"
@@ -202,7 +211,7 @@ def test_a_worker_that_dies_while_scoring_changes_nothing(
     try:
         wait_for(
             lambda: "scoring as of" in log.read_text() or job.poll() is not None,
-            seconds=400,
+            seconds=600,
             what="scoring to begin",
         )
         made = len(list(between.glob("churnkit-*/*/_SUCCESS")))
@@ -212,7 +221,7 @@ def test_a_worker_that_dies_while_scoring_changes_nothing(
             what="the first scores",
         )
         kill(workers[0])
-        code = job.wait(timeout=400)
+        code = job.wait(timeout=600)
     finally:
         kill_job(job)
 
