@@ -29,6 +29,7 @@ from churnkit.config.values import (
     Reasons,
     Section,
     Seed,
+    Share,
     TableFile,
     Text,
     Whole,
@@ -122,6 +123,10 @@ class Snapshots(Section):
     )
     test: Whole = Field(default=1, description="newest snapshots, kept out of training to test on")
     last: Day = Field(default=None, description="newest cutoff; null: the last mature one")
+    customers_share: Share = Field(
+        default=1.0,
+        description="share of the customers to learn from and test on; all are scored",
+    )
 
 
 class Population(Section):

@@ -57,6 +57,7 @@ snapshots:
   count: 12              # training snapshots wanted; fewer if the history is short
   test: 1                # newest snapshots, kept out of training to test on
   last: null             # newest cutoff; null: the last whose horizon lies inside the data
+  customers_share: 1.0   # below 1: learn from so many of the customers, drawn by id
 
 population:              # the customers who are scored
   active_within_days: 365

@@ -46,6 +46,7 @@ __all__ = [
     "Reasons",
     "Section",
     "Seed",
+    "Share",
     "SourceText",
     "TableFile",
     "Text",
@@ -253,6 +254,7 @@ Whole = Annotated[int, Field(ge=1), Says("a whole number >= 1")]
 Reasons = Annotated[int, Field(ge=0, le=50), Says("a whole number from 0 to 50")]
 Seed = Annotated[int, Field(ge=0, lt=2**31), Says("a whole number from 0 to 2147483647")]
 Fraction = Annotated[float, Field(gt=0, lt=1), Says("a number above 0 and below 1")]
+Share = Annotated[float, Field(gt=0, le=1), Says("a number above 0, at most 1")]
 Positive = Annotated[float, Field(gt=0), Says("a number above 0")]
 NonNegative = Annotated[float, Field(ge=0), Says("a number >= 0")]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, quoted
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
 from churnkit.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -197,6 +197,15 @@ class DuckDBEngine:
         with self._speaking():
             (frame.sort(*sort_by) if sort_by else frame).to_native().create(name)
         return nw.from_native(self._connection.table(name)).lazy()
+
+    def sample(
+        self, frame: nw.LazyFrame[Any], *, by: str, share: float, seed: int
+    ) -> nw.LazyFrame[Any]:
+        """Return the rows of a share of the values of a text column; see :class:`Engine`."""
+        with self._speaking():
+            rows = frame.to_native().filter(drawn(by, share=share, seed=seed))
+            kept: nw.LazyFrame[Any] = nw.from_native(rows).lazy()
+            return kept
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         """Return all rows as an Arrow table."""

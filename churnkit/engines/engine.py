@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pyarrow as pa
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "ClusterEngine", "Engine", "quoted"]
+__all__ = ["ENGINES", "ENGINE_SAYS", "ClusterEngine", "Engine", "drawn", "quoted"]
 
 ENGINE_SAYS = "engine: "
 
@@ -59,6 +59,15 @@ class Engine(Protocol):
         self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
     ) -> nw.LazyFrame[Any]:
         """Compute a frame once, sorted, and return a frame that reads the result."""
+        ...
+
+    def sample(
+        self, frame: nw.LazyFrame[Any], *, by: str, share: float, seed: int
+    ) -> nw.LazyFrame[Any]:
+        """Return the rows of about ``share`` of the values of a text column, drawn by :func:`drawn`.
+
+        The same values are drawn on every engine, from every table.
+        """
         ...
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
@@ -110,3 +119,15 @@ def quoted(name: str) -> str:
     '"unit price"'
     """
     return '"' + name.replace('"', '""') + '"'
+
+
+def drawn(by: str, *, share: float, seed: int) -> str:
+    r"""Return the SQL condition that draws a share of the values of a text column by their hash.
+
+    Examples
+    --------
+    >>> drawn("customer_id", share=0.5, seed=7)
+    'md5(concat(\'7 \', "customer_id")) < \'8000000000000\''
+    """
+    digits = 13  # 52 bits, as many as a double has
+    return f"md5(concat('{seed} ', {quoted(by)})) < '{int(share * 16**digits):0{digits}x}'"

@@ -14,7 +14,7 @@ import narwhals as nw
 
 from churnkit.engines import spark_sql
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, quoted
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
 from churnkit.engines.spark_files import address, files_of, literally, remove, replacing
 from churnkit.engines.spark_session import is_local, open_spark
 from churnkit.errors import ConfigError, DataError
@@ -139,6 +139,15 @@ class SparkEngine:
             if sort_by:
                 rows = rows.repartition(sort_by[0]).sortWithinPartitions(*sort_by)
             kept: nw.LazyFrame[Any] = nw.from_native(self._written(rows)).lazy()
+            return kept
+
+    def sample(
+        self, frame: nw.LazyFrame[Any], *, by: str, share: float, seed: int
+    ) -> nw.LazyFrame[Any]:
+        """Return the rows of a share of the values of a text column; see :class:`Engine`."""
+        with self._speaking():
+            rows = frame.to_native().filter(drawn(by, share=share, seed=seed))
+            kept: nw.LazyFrame[Any] = nw.from_native(rows).lazy()
             return kept
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:

@@ -73,6 +73,26 @@ class History:
     engine: Engine
     stays: StayRule | None = None
 
+    def sample(self, share: float, *, seed: int) -> History:
+        """Return the history of about a share of the customers, all rows of each.
+
+        Who is drawn follows from the id and the seed, the same on every engine. All customers are
+        drawn with one probability, so that rates and means are those of everybody: each customer
+        drawn stands for ``1 / share`` of them.
+        """
+        drawn = {
+            name: self.engine.sample(table, by="customer_id", share=share, seed=seed)
+            if "customer_id" in table.collect_schema().names()
+            else table
+            for name, table in self.tables.items()
+        }
+        order = {"orders": ("customer_id", "ts_us")}
+        kept = {
+            name: self.engine.materialize(table, sort_by=order.get(name, ()))
+            for name, table in drawn.items()
+        }
+        return History(tables=kept, engine=self.engine)
+
     def known(self, snapshot: Snapshot) -> Known:
         """Return the tables as they were known at the cutoff; see :func:`~.cut.known_rows`."""
         cut = {

@@ -6,6 +6,7 @@ import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from churnkit.data.sources import LoadedTable, TableSpec
     from churnkit.data.windows import SnapshotPlan
     from churnkit.engines import Engine
-    from churnkit.features.build import FeatureBuilder
+    from churnkit.features.build import FeatureBuilder, History
     from churnkit.features.history import ReadHistory
     from churnkit.labels import Label
     from churnkit.models.bundle import Bundle
@@ -172,11 +173,25 @@ class Session:
             time_zone=self.config.data.time_zone,
         )
 
-    def loader(self, builders: Sequence[FeatureBuilder] | None = None) -> SnapshotLoader:
-        """Return what makes labelled snapshots of the history."""
+    @cached_property
+    def training_history(self) -> History:
+        """The customers to learn from: all, or the share that ``snapshots.customers_share`` says."""
+        history, share = self.read.history, self.config.snapshots.customers_share
+        if share == 1.0:
+            return history
+        drawn = history.sample(share, seed=self.config.seed)
+        self.progress(
+            f"learning from {share:.0%} of the customers, drawn by id; each stands for {1 / share:g}"
+        )
+        return drawn
+
+    def loader(
+        self, builders: Sequence[FeatureBuilder] | None = None, *, history: History | None = None
+    ) -> SnapshotLoader:
+        """Return what makes labelled snapshots of a history, by default of everybody's."""
         config = self.config
         return SnapshotLoader(
-            history=self.read.history,
+            history=history or self.read.history,
             builders=make_builders(config.features) if builders is None else builders,
             label=self.label,
             active_within_days=config.population.active_within_days,

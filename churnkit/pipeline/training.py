@@ -131,7 +131,7 @@ def backtest(
         result = run_backtest(
             plans,
             name=session.config.name,
-            load=session.loader(make_builders(features)),
+            load=session.loader(make_builders(features), history=session.training_history),
             settings=session.settings(),
         )
     if output is not None:
@@ -177,7 +177,7 @@ def train(
 def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = False) -> TrainResult:
     """Train in an open session; see :func:`train`."""
     config, features = session.config, learned_features(session, plan.train[-1])
-    load = session.loader(make_builders(features))
+    load = session.loader(make_builders(features), history=session.training_history)
     snapshots = [load(s) for s in plan.train]
     session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
     settings, searches = search_parameters(
@@ -201,6 +201,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
         "contact": _best_contact(models, tests[-1]) if tests else None,
         LEVELS: level_over_time(models, train=snapshots, tests=tests),
         "search": [search.summary() for search in searches],
+        "customers_share": config.snapshots.customers_share,
         "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped},
     }
     session.progress("saving and registering the model")
@@ -318,7 +319,7 @@ def _no_worse(
             f" cannot be compared; {by_hand}"
         )
     if champion.features != bundle.features:
-        load = session.loader(make_builders(champion.features))
+        load = session.loader(make_builders(champion.features), history=session.training_history)
         tests = [load(test.snapshot) for test in tests]
     theirs = []
     for test in tests:

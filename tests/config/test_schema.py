@@ -44,6 +44,7 @@ DEFAULTS = {
         "count": 12,
         "test": 1,
         "last": None,
+        "customers_share": 1.0,
     },
     "population": {"active_within_days": 365, "min_orders": 1},
     "label": {

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 
 import narwhals as nw
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from churnkit.errors import ConfigError, DataError
 from churnkit.features.build import (
     BASE_COLUMNS,
     Aggregation,
+    History,
     Phrase,
     build_features,
     ratio,
@@ -217,3 +220,38 @@ def test_importing_the_room_loads_no_heavy_library():
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert found.stdout.strip() == "[]"
+
+
+def drawn_customers(reader, ids, *, share, seed=7):
+    """Return which of these customers a history of them keeps."""
+    orders = pa.table({"customer_id": ids, "ts_us": list(range(len(ids)))})
+    costs = pa.table({"amount": [1.0]})
+    tables = {
+        name: reader.select(f"SELECT * FROM {reader.add_arrow(table)}")
+        for name, table in (("orders", orders), ("marketing_costs", costs))
+    }
+    kept = History(tables=tables, engine=reader).sample(share, seed=seed)
+    assert reader.collect(kept.tables["marketing_costs"]).num_rows == 1
+    return reader.collect(kept.tables["orders"])["customer_id"].to_pylist()
+
+
+def test_a_sample_keeps_all_rows_of_the_customers_whom_the_hash_of_their_id_draws(reader):
+    """Python's own MD5 draws the same on every engine; the share is about what was asked for."""
+    ids = [f"c{i // 2:04d} ü" for i in range(2000)]
+    limit = int(0.25 * 16**13)
+    expected = [c for c in ids if int(hashlib.md5(f"7 {c}".encode()).hexdigest()[:13], 16) < limit]
+
+    found = drawn_customers(reader, ids, share=0.25)
+
+    assert found == expected
+    assert len(found) == pytest.approx(500, abs=90)
+
+
+def test_another_seed_draws_other_customers(reader):
+    """The seed of the run decides who is drawn."""
+    ids = [f"c{i}" for i in range(200)]
+
+    one, other = (drawn_customers(reader, ids, share=0.5, seed=seed) for seed in (1, 2))
+
+    assert set(one) != set(other)
+    assert 60 < len(one) < 140

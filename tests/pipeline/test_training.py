@@ -222,3 +222,19 @@ def test_features_as_of_a_day_do_not_see_later_rows(shop):
     frames = everything.to_pandas(), known.to_pandas()
     assert list(frames[0].index) == list(frames[1].index)
     assert np.array_equal(*(f.to_numpy() for f in frames), equal_nan=True)
+
+
+def test_a_share_of_the_customers_keeps_the_base_rate(shop, config_of, workplace):
+    """Half of the customers are learned from and tested on; all of them would be scored; it is said."""
+    said = []
+    snapshots = {**shop.config["snapshots"], "customers_share": 0.5}
+
+    half = churnkit.train(config_of(shop.csv, snapshots=snapshots), progress=said.append)
+
+    ours, theirs = (t.backtest.snapshots[0] for t in (half, shop.trained))
+    assert 0.35 < ours.customers / theirs.customers < 0.65
+    assert 0.35 < ours.train_rows / theirs.train_rows < 0.65
+    rates = [s.models["model"]["churn.base_rate"] for s in (ours, theirs)]
+    assert rates[0] == pytest.approx(rates[1], abs=0.1)
+    assert half.notes["customers_share"] == 0.5
+    assert "learning from 50% of the customers, drawn by id; each stands for 2" in said
