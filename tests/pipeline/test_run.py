@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 import churnkit
 from churnkit.datasets import load_cdnow
+from churnkit.models.bundle import FORMAT
 
 
 @pytest.fixture
@@ -94,3 +95,18 @@ def test_scores_are_the_champions_where_the_new_model_is_worse(shop, workplace):
     assert done.train.version == "2"
     assert done.score.manifest["model"]["version"] == "1"
     assert set(done.score.to_pandas()["model_version"]) == {"1"}
+
+
+def test_champion_that_cannot_be_read_gives_way(shop, workplace):
+    """A champion of an earlier format cannot score; the new model takes over and says why."""
+    first = churnkit.train(shop.config)
+    for described in workplace.rglob("bundle.json"):
+        text = described.read_text(encoding="utf-8")
+        described.write_text(text.replace(f'"format": {FORMAT}', '"format": 1'), encoding="utf-8")
+
+    done = churnkit.run(shop.config)
+
+    assert (first.version, done.train.version) == ("1", "2")
+    assert done.train.is_champion
+    assert "the champion cannot be read" in done.train.champion_reason
+    assert done.score.manifest["model"]["version"] == "2"
