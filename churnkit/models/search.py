@@ -129,6 +129,9 @@ def search_parameters(
         loss=lambda fold, learner: churn_validation_loss(*fold, learner=learner),
         progress=progress,
     )
+    if train[-1].contracts is not None:
+        # What subscribers spend follows from what they pay: there is no learner of it.
+        return replace(settings, churn_params={**settings.churn_params, **churn.found}), (churn,)
     spend = _search(
         "lifetime_value",
         folds,

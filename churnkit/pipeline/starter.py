@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.btyd import PURCHASE_MODELS
 from churnkit.config import reference, starter_config
+from churnkit.data.simulate import SIMULATED
 from churnkit.data.sinks import SINKS, replace_file
 from churnkit.data.sources import SOURCES, source_of
 from churnkit.datasets import DATASETS
@@ -175,7 +176,7 @@ KINDS: Mapping[str, tuple[str, Callable[[], dict[str, str]]]] = {
     ),
     "datasets": (
         "bundled data: source dataset:NAME",
-        lambda: {name: data.what for name, data in DATASETS.items()},
+        lambda: {name: data.what for name, data in DATASETS.items()} | dict(SIMULATED),
     ),
     "engines": ("engine.kind", _registered(ENGINES)),
     "feature-columns": ("columns that the builders make by default", _features),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import churnkit.data.tables  # noqa: F401  # registers the contracts
 from churnkit.data.contracts import CONTRACTS
+from churnkit.data.simulate import SIMULATED, simulated_table
 from churnkit.data.sources import TableSpec, load_table, source_of
 from churnkit.datasets import dataset_path
 from churnkit.errors import DataError, ParameterError
@@ -78,8 +79,10 @@ def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
         label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
         return replace(spec, label=label)
     if table.source.startswith(DATASET):
-        path = str(dataset_path(table.source.removeprefix(DATASET)))
-        return replace(spec, source=path, label=table.source)
+        dataset = table.source.removeprefix(DATASET)
+        if dataset in SIMULATED:
+            return replace(spec, source=simulated_table(dataset, name), label=table.source)
+        return replace(spec, source=str(dataset_path(dataset)), label=table.source)
     return replace(spec, source=table.source)
 
 
