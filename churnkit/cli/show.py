@@ -73,7 +73,7 @@ def validation(console: Console, result: ValidationResult) -> None:
             " fit for churnkit metrics, not for models."
         )
         return
-    console.say(f"Orders from {result.first_day} to {result.end_day} (not included).")
+    console.say(f"History from {result.first_day} to {result.end_day} (not included).")
     tests = f"; test at {', '.join(result.test_cutoffs)}" if result.test_cutoffs else ""
     console.say(
         f"Train at {len(result.train_cutoffs)} cutoffs, {result.train_cutoffs[0]} to"
@@ -81,6 +81,9 @@ def validation(console: Console, result: ValidationResult) -> None:
     )
     for reason, cutoffs in groupby(result.skipped, key=lambda cutoff: result.skipped[cutoff]):
         console.say(f"Not used: {', '.join(cutoffs)}: {reason}.")
+    if result.uncounted_event_types:
+        kinds = [f"{name} ({n:,})" for name, n in result.uncounted_event_types.items()]
+        console.say(f"Event types that no feature counts: {', '.join(kinds)}.")
     if result.horizons is not None:
         _horizons(console, result.horizons)
     console.say("The configuration and the data are fit to run.")
@@ -191,8 +194,8 @@ def scores(console: Console, result: ScoreResult) -> None:
     """Show the counts of the score table and its totals."""
     manifest = result.manifest
     table = plain_table(f"Scores as of {manifest['as_of']}", "customers", "rows", right=("rows",))
-    nobody = [name for name in manifest["statuses"] if name not in {"scored", "inactive"}]
-    for status in ("scored", "inactive", *(nobody or ["no_valid_orders"])):
+    kind = "subscriptions" if "mrr_at_risk" in manifest["totals"] else "orders"
+    for status in ("scored", "inactive", f"no_valid_{kind}"):
         add_row(table, status, f"{manifest['statuses'].get(status, 0):,}")
         if status == "scored":
             for band in ("high", "medium", "low"):

@@ -116,6 +116,13 @@ class Engagement:
                 raise ParameterError(msg)
 
     @property
+    def counted_types(self) -> frozenset[str]:
+        """Event types that features are made of; others are allowed and not counted."""
+        messages = {f"{channel}_{step}" for channel in self.channels for step in STEPS}
+        own = {*self.event_types, self.view, self.cart, self.purchase, self.visit}
+        return frozenset(own | messages)
+
+    @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that :meth:`build` needs."""
         return ("events",)
@@ -166,6 +173,7 @@ class Engagement:
             said[f"event_{kind}_change_{d}d"] = Phrase(
                 text=f"{words} {last}: changed by {{value}} against the {d} days before"
             )
+            said[f"event_{kind}_days_{d}d"] = Phrase(text=f"{words} on {{value}} days {last}")
         said[f"days_since_event_{kind}"] = Phrase(text=f"no {words} for {{value}} days")
         return said
 
@@ -190,7 +198,7 @@ class Engagement:
 
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
-        plans = [self._behaviour(known), self._activity(known)]
+        plans = [self._behaviour(known), self._days(known), self._activity(known)]
         return [*plans, *(plan for part in self._parts() for plan in part.build(known))]
 
     def _behaviour(self, known: Known) -> Aggregation:
@@ -207,6 +215,28 @@ class Engagement:
                         aggregates[f"_event_{kind}_{length}d"] = count
                 features |= _compared(f"event_{kind}", d, known=known)
         return Aggregation(rows=known["events"], aggregates=aggregates, features=features)
+
+    def _days(self, known: Known) -> Aggregation:
+        """Return on how many days each type happened, per window."""
+        zone, cutoff = known.snapshot.time_zone, known.cutoff_day
+        mine = known["events"].filter(
+            nw.col("event_type").is_in(list(self.event_types)),
+            recent(known, max(self.windows_days)),
+        )
+        day = business_day(nw.col("ts_us"), time_zone=zone)
+        days = mine.select("customer_id", "event_type", day=day).unique()
+        aggregates: dict[str, nw.Expr] = {}
+        features: dict[str, nw.Expr] = {}
+        for kind in self.event_types:
+            for d in self.windows_days:
+                name = f"event_{kind}_days_{d}d"
+                if known.reaches_back(d, table="events"):
+                    seen = (nw.col("event_type") == kind) & (nw.col("day") >= cutoff - d)
+                    aggregates[f"_{name}"] = sum_if(seen)
+                    features[name] = counted(f"_{name}")
+                else:
+                    features |= unknown(name)
+        return Aggregation(rows=days, aggregates=aggregates, features=features)
 
     def _activity(self, known: Known) -> Aggregation:
         """Return on how many days a customer was active, and against how many others'."""

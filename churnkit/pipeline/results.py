@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class ValidationResult:
     test_cutoffs: tuple[str, ...]
     skipped: Mapping[str, str]
     horizons: HorizonAdvice | None = None
+    uncounted_event_types: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -44,6 +45,7 @@ class ValidationResult:
             "test_cutoffs": list(self.test_cutoffs),
             "skipped": dict(self.skipped),
             "horizons": None if self.horizons is None else asdict(self.horizons),
+            "uncounted_event_types": dict(self.uncounted_event_types),
         }
 
     def to_pandas(self) -> Any:

@@ -146,6 +146,7 @@ def score_in(
     rejected = write_rejected(session, target)
     manifest = _manifest(session, bundle, summary, request=request, target=target)
     manifest["rejected_rows"] = rejected
+    manifest["uncounted_event_types"] = session.uncounted_event_types(builders)
     now_known = Snapshot(cutoff=session.as_of, time_zone=zone, **bundle.snapshot)
     manifest["unknown_values"] = unknown_values(builders, session.read.history.known(now_known))
     write_json(manifest_path, manifest)

@@ -17,6 +17,7 @@ from churnkit.engines import ENGINES
 from churnkit.errors import ChurnkitError, ConfigError, DataError
 from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
+from churnkit.features.event_types import uncounted_event_types
 from churnkit.features.history import read_history, span_of, with_others
 from churnkit.features.named import make_builders
 from churnkit.labels import make_label
@@ -198,6 +199,13 @@ class Session:
             min_orders=config.population.min_orders,
             progress=self.progress,
         )
+
+    def uncounted_event_types(self, builders: Sequence[FeatureBuilder]) -> dict[str, int]:
+        """Return the event types of the history that none of the builders counts, with their rows."""
+        if "events" not in self.others:
+            return {}
+        rows = self.others["events"].rows
+        return uncounted_event_types(rows, builders=builders, engine=self.engine)
 
     def settings(self) -> ModelSettings:
         """Return what the configuration says about the models."""

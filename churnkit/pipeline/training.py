@@ -93,6 +93,7 @@ def validation_of(session: Session, plan: SnapshotPlan | None) -> ValidationResu
         test_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.test),
         skipped={} if plan is None else {str(s.cutoff): s.reason for s in plan.skipped},
         horizons=None if plan is None or session.label.stays is not None else _horizons(session),
+        uncounted_event_types=session.uncounted_event_types(make_builders(session.config.features)),
     )
 
 

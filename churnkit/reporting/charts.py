@@ -104,7 +104,7 @@ class Axes:
     def at_x(self, value: float) -> float:
         """Return the place of a value on the page."""
         low, high = self.x
-        return round(LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT), 1)
+        return round(LEFT + (value - low) / ((high - low) or 1.0) * (WIDTH - LEFT - RIGHT), 1)
 
     def at_y(self, value: float) -> float:
         """Return the height of a value on the page; SVG counts from the top."""

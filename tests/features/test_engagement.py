@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from churnkit.errors import ParameterError
+from churnkit.features.build import build_features
 from churnkit.features.engagement import Engagement
+from churnkit.features.event_types import uncounted_event_types
 
 BUILDER = Engagement(windows_days=(30, 90), half_lives_days=(30,))
 TYPES, CHANNELS, WINDOWS = BUILDER.event_types, BUILDER.channels, BUILDER.windows_days
@@ -55,6 +57,8 @@ class _Oracle:
                 n = self.count(rows, kind, d)
                 found[f"event_{kind}_{d}d"] = n
                 found[f"event_{kind}_change_{d}d"] = 2 * n - self.count(rows, kind, 2 * d)
+                days = {self.days_ago(e) for e in rows if e.event_type == kind}
+                found[f"event_{kind}_days_{d}d"] = sum(day <= d for day in days)
             found[f"days_since_event_{kind}"] = self.since(rows, {kind})
         return found | self.activity(rows) | self.sessions(rows) | self.messages(rows)
 
@@ -291,3 +295,25 @@ def test_no_channels_give_no_message_features(features_of, plain, spine):
 
     assert not any("message" in name or "channel" in name for name in builder.feature_names)
     assert found["c01"]["active_days_30d"] is not None
+
+
+def test_days_of_a_type_are_counted_once_and_other_types_are_listed(history_of, plain, snapshot):
+    """Three visits on two days are two days; a type without a feature is named with its rows."""
+    kinds = [("visit", 1), ("visit", 1), ("visit", 5), ("visit", 40), ("odd", 2), ("odd", 3)]
+    events = [
+        {"customer_id": "a", "ts_us": plain.at(days, hour=9.0 + i), "event_type": kind}
+        for i, (kind, days) in enumerate(kinds)
+    ]
+    events.append({"customer_id": "b", "ts_us": plain.at(300), "event_type": "visit"})
+    history = history_of([plain.line("a", 9)], beside={"events": events})
+    builder = Engagement()
+
+    row = build_features(history, snapshot, builders=[builder]).to_arrow().to_pylist()[0]
+    others = uncounted_event_types(
+        history.tables["events"], builders=[builder], engine=history.engine
+    )
+
+    assert (row["event_visit_30d"], row["event_visit_days_30d"]) == (3.0, 2.0)
+    assert row["event_visit_days_90d"] == 3.0
+    assert others == {"odd": 2}
+    assert uncounted_event_types(history.tables["events"], builders=[], engine=history.engine) == {}
