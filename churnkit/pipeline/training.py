@@ -310,6 +310,10 @@ def _no_worse(
     except ModelGuardError as error:
         # It cannot score either: to keep the alias on it would stop every nightly run.
         return True, f"the champion cannot be read ({error})"
+    builders = make_builders(champion.features)
+    if tuple(n for b in builders for n in b.feature_names) != tuple(champion.feature_names):
+        # It cannot score any more either: its builders make other columns now.
+        return True, f"version {champion.version} was trained when its features had other columns"
     differing = [
         part
         for part in ("snapshot", "label", "population", "data")
