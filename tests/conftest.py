@@ -37,9 +37,13 @@ class PolarsEngine:
         """Return all rows as an Arrow table."""
         return frame.collect().to_arrow()
 
-    def batches(self, frame, *, rows: int):
+    def forget(self, *frames) -> None:
+        """Nothing is kept but by whoever holds the frame."""
+
+    def batches(self, frame, *, rows: int, sort_by: Sequence[str] = ()):
         """Return the rows as a stream of Arrow batches."""
-        yield from self.collect(frame).to_batches(max_chunksize=rows)
+        ordered = frame.sort(*sort_by) if sort_by else frame
+        yield from self.collect(ordered).to_batches(max_chunksize=rows)
 
     def close(self) -> None:
         """Nothing is held."""

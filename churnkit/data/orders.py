@@ -16,6 +16,8 @@ from churnkit.data.clock import business_day
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from churnkit.engines import Engine
 
 __all__ = ["ORDER_COLUMNS", "known_at", "order_span", "order_table"]
@@ -39,6 +41,19 @@ ORDER_COLUMNS = (
 
 OPTIONAL = ("quantity", "discount")
 KEY = ("customer_id", "order_key")
+FLAGGED = (
+    *KEY,
+    "ts_us",
+    "day",
+    "amount",
+    "gross_amount",
+    "refund_amount",
+    "discount",
+    "quantity",
+    "lines",
+    "is_order",
+    "refunded_at_us",
+)
 EPOCH = date(1970, 1, 1)
 
 
@@ -80,22 +95,40 @@ def order_table(
     amount = nw.col("amount") if "amount" in columns else nw.lit(1.0)
     by_day = nw.concat_str([nw.lit("day "), nw.col("day").cast(nw.String)])
     order = nw.when(nw.col("order_id").is_null()).then(by_day).otherwise(nw.col("order_id"))
-    prepared = lines.with_columns(amount.alias("amount"), day=day).with_columns(
-        order_key=order if "order_id" in columns else by_day
-    )
-    daily = _aggregate(prepared, by=(*KEY, "day"), columns=columns)
-    if "order_id" in columns:
-        daily = engine.materialize(daily)
-        # Few orders span days, and only they need the windows of a running net.
-        several = daily.group_by(*KEY).agg(days=nw.len()).filter(nw.col("days") > 1).select(*KEY)
-        several = engine.materialize(several)
-        once = _flag_single_days(daily.join(several, on=list(KEY), how="anti"))
-        flagged = nw.concat([once, _flag_orders(daily.join(several, on=list(KEY), how="semi"))])
-    else:
-        flagged = _flag_single_days(daily)
-    flagged = engine.materialize(flagged)
-    # The engine sorts once here; every later pass reads customers in order.
-    return engine.materialize(_order_days(flagged), sort_by=("customer_id", "ts_us"))
+    prepared = lines.with_columns(amount.alias("amount"), day=day)
+    if "order_id" not in columns:
+        daily = engine.materialize(_aggregate(prepared, by=("customer_id", "day"), columns=columns))
+        ordered = _order_days(_flag_single_days(daily))
+        return _sorted(ordered, of=(daily,), engine=engine)
+    prepared = prepared.with_columns(order_key=order)
+    kept = engine.materialize(_aggregate(prepared, by=KEY, columns=columns))
+    one_day = nw.col("day") == nw.col("last_day")
+    flagged = _flag_single_days(kept.filter(one_day)).select(*FLAGGED)
+    # Few orders span days, and only they need the windows of a running net.
+    spanning = engine.materialize(kept.filter(~one_day).select(*KEY))
+    if _has_rows(spanning, engine=engine):
+        theirs = prepared.join(spanning, on=list(KEY), how="semi")
+        several = _flag_orders(_aggregate(theirs, by=(*KEY, "day"), columns=columns))
+        flagged = engine.materialize(nw.concat([flagged, several.select(*FLAGGED)]))
+        engine.forget(kept)
+        kept = flagged
+    crowded = engine.materialize(_crowded_days(flagged))
+    some = crowded if _has_rows(crowded, engine=engine) else None
+    ordered = _order_days(flagged, crowded=some)
+    return _sorted(ordered, of=(kept, spanning, crowded), engine=engine)
+
+
+def _sorted(
+    ordered: nw.LazyFrame[Any], *, of: Sequence[nw.LazyFrame[Any]], engine: Engine
+) -> nw.LazyFrame[Any]:
+    """Keep the order table, sorted once so that every later pass reads customers in order."""
+    table = engine.materialize(ordered, sort_by=("customer_id", "ts_us"))
+    engine.forget(*of)
+    return table
+
+
+def _has_rows(frame: nw.LazyFrame[Any], *, engine: Engine) -> bool:
+    return bool(engine.collect(frame.head(1)).num_rows)
 
 
 def known_at(orders: nw.LazyFrame[Any], *, start_us: int, cutoff_us: int) -> nw.LazyFrame[Any]:
@@ -197,9 +230,11 @@ def order_span(
 def _aggregate(
     lines: nw.LazyFrame[Any], *, by: tuple[str, ...], columns: frozenset[str]
 ) -> nw.LazyFrame[Any]:
+    """Return one row per key with ``day`` and ``last_day`` of its lines, equal where it is a key."""
     nothing = nw.lit(None).cast(nw.Float64)
-    amount = nw.col("amount")
-    return (
+    amount, day = nw.col("amount"), nw.col("day")
+    ends = {"last_day": day.max()} if "day" in by else {"day": day.min(), "last_day": day.max()}
+    grouped = (
         lines.with_columns(
             gross_amount=nw.when(amount > 0).then(amount).otherwise(nw.lit(0.0)),
             refund_amount=nw.when(amount < 0).then(nw.lit(0.0) - amount).otherwise(nw.lit(0.0)),
@@ -211,9 +246,11 @@ def _aggregate(
             *(nw.col(c).sum() for c in ("amount", "gross_amount", "refund_amount")),
             *(nw.col(c).sum() for c in OPTIONAL if c in columns),
             nw.col("one").sum().cast(nw.Int64).alias("lines"),
+            **ends,
         )
-        .with_columns(one=nw.lit(1), **{c: nothing for c in OPTIONAL if c not in columns})
     )
+    absent = {c: nothing for c in OPTIONAL if c not in columns}
+    return grouped.with_columns(**absent) if absent else grouped
 
 
 def _flag_single_days(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -241,13 +278,33 @@ def _flag_orders(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     ).drop("positive", "so_far", "net")
 
 
-def _order_days(flagged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Mark the customer's first order of each day and look back to the order day before."""
-    orders = flagged.filter(nw.col("is_order") == 1)
-    rest = flagged.filter(nw.col("is_order") == 0)
-    rank = nw.col("one").cum_sum().over("customer_id", "day", order_by=("ts_us", "order_key"))
-    ranked = orders.with_columns(rank=rank)
-    first = ranked.filter(nw.col("rank") == 1).with_columns(
+def _crowded_days(flagged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the days on which a customer placed more than one order."""
+    placed = flagged.filter(nw.col("is_order") == 1)
+    counted = placed.group_by("customer_id", "day").agg(orders=nw.len())
+    return counted.filter(nw.col("orders") > 1).select("customer_id", "day")
+
+
+def _order_days(
+    flagged: nw.LazyFrame[Any], *, crowded: nw.LazyFrame[Any] | None = None
+) -> nw.LazyFrame[Any]:
+    """Mark the customer's first order of each day and look to the order days beside it.
+
+    Only the rows of ``crowded`` days, if there are any, need to be ranked.
+    """
+    first = placed = flagged.filter(nw.col("is_order") == 1)
+    others = [flagged.filter(nw.col("is_order") == 0)]
+    if crowded is not None:
+        on = ["customer_id", "day"]
+        ranked = placed.join(crowded, on=on, how="semi").with_columns(one=nw.lit(1))
+        rank = nw.col("one").cum_sum().over(*on, order_by=("ts_us", "order_key"))
+        ranked = ranked.with_columns(rank=rank)
+        alone = placed.join(crowded, on=on, how="anti")
+        columns = alone.collect_schema().names()
+        earliest = ranked.filter(nw.col("rank") == 1).select(*columns)
+        first = nw.concat([alone, earliest])
+        others.append(ranked.filter(nw.col("rank") > 1))
+    first = first.with_columns(
         is_order_day=nw.lit(1),
         previous_order_us=nw.col("ts_us").shift(1).over("customer_id", order_by="ts_us"),
         next_order_us=nw.col("ts_us").shift(-1).over("customer_id", order_by="ts_us"),
@@ -258,6 +315,5 @@ def _order_days(flagged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         "previous_order_us": null_time,
         "next_order_us": null_time,
     }
-    later = ranked.filter(nw.col("rank") > 1).with_columns(**nothing)
-    parts = [first, later, rest.with_columns(**nothing)]
+    parts = [first, *(part.with_columns(**nothing) for part in others)]
     return nw.concat([part.select(*ORDER_COLUMNS) for part in parts])

@@ -1,11 +1,11 @@
-"""Marks the rows that break a contract, shows examples of them, and accounts for every row read."""
+"""Sorts out the rows that break a contract, shows examples of them, and accounts for every row read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import narwhals as nw
 
@@ -20,82 +20,123 @@ if TYPE_CHECKING:
     from churnkit.engines import Engine
 
 __all__ = [
-    "GOOD",
+    "SortedOut",
     "account",
     "customers_set_aside",
-    "mark_rows",
     "raise_on_faults",
     "rejected_rows",
+    "sort_out",
 ]
 
 EXAMPLES = 5
 EXAMPLE_LENGTH = 80
 CONFIGURED = {"refund_dropped", "exact_duplicates"}
 WHOLE = r"^-?[0-9]+$"
-GOOD = nw.col("faults") == ""
 REPEATED = "the row repeats another in every mapped column"
 
 
-def mark_rows(
-    typed: nw.LazyFrame[Any], *, checks: Sequence[Check], drop_repeated: bool, engine: Engine
-) -> nw.LazyFrame[Any]:
-    """Compute the rows once, each with ``faults``: the names of its broken checks, each with a ``;``.
+class SortedOut(NamedTuple):
+    """The rows of a table, apart by whether they break a check."""
 
-    Good rows have an empty text there, and their ``raw_`` columns are emptied to save memory.
+    good: nw.LazyFrame[Any]
+    """The contract's columns."""
+
+    bad: nw.LazyFrame[Any]
+    """The same, each column ``raw_`` as it stands in the source, and ``faults``: the names of the
+    broken checks, each with a ``;``."""
+
+
+def sort_out(
+    typed: nw.LazyFrame[Any], *, checks: Sequence[Check], drop_repeated: bool, engine: Engine
+) -> SortedOut:
+    """Keep the rows that pass all checks and those that do not in two tables of the engine.
+
+    What good rows look like in the source is never kept, so that a source with bad rows is read a
+    second time for them.
     """
+    good = _kept_good(typed, checks, with_raw=drop_repeated, engine=engine)
+    bad = typed.head(0)
+    if _count(typed, engine=engine) > _count(good, engine=engine):
+        bad = typed.filter(_any_broken(checks))
+    bad = engine.materialize(_marked(bad, checks))
+    settled = _without_one_spelling(bad, typed, checks=checks, engine=engine)
+    if len(settled) < len(checks):
+        engine.forget(good, bad)
+        good = _kept_good(typed, settled, with_raw=drop_repeated, engine=engine)
+        bad = engine.materialize(_marked(typed.filter(_any_broken(settled)), settled))
+    if not drop_repeated:
+        return SortedOut(good=good, bad=bad)
+    numbered = engine.materialize(_number_copies(good))
+    marked = numbered.filter(nw.col("copy") > 1).with_columns(faults=nw.lit("exact_duplicates;"))
+    once = engine.materialize(_without_raw(numbered.filter(nw.col("copy") == 1).drop("copy")))
+    both = engine.materialize(nw.concat([bad, marked.select(*bad.collect_schema().names())]))
+    engine.forget(good, bad, numbered)
+    return SortedOut(good=once, bad=both)
+
+
+def _kept_good(
+    typed: nw.LazyFrame[Any], checks: Sequence[Check], *, with_raw: bool, engine: Engine
+) -> nw.LazyFrame[Any]:
+    good = typed.filter(~_any_broken(checks))
+    return engine.materialize(good if with_raw else _without_raw(good))
+
+
+def _count(rows: nw.LazyFrame[Any], *, engine: Engine) -> int:
+    return int(engine.collect(rows.select(rows=nw.len()))["rows"][0].as_py())
+
+
+def _any_broken(checks: Sequence[Check]) -> nw.Expr:
+    return nw.any_horizontal(
+        nw.lit(value=False), *(check.broken for check in checks), ignore_nulls=True
+    )
+
+
+def _marked(typed: nw.LazyFrame[Any], checks: Sequence[Check]) -> nw.LazyFrame[Any]:
     names = [
         nw.when(check.broken.fill_null(value=False)).then(nw.lit(f"{check.name};"))
         .otherwise(nw.lit(""))
         for check in checks
     ]  # fmt: skip
-    marked = typed.with_columns(faults=nw.concat_str(names))
-    kept = engine.materialize(marked if drop_repeated else _without_raw(marked))
-    kept = _settle_mixed(kept, checks=checks, engine=engine)
-    return engine.materialize(_without_raw(_mark_repeated(kept))) if drop_repeated else kept
+    return typed.with_columns(faults=nw.concat_str(names) if names else nw.lit(""))
 
 
-def _without_raw(marked: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    raw = [name for name in marked.collect_schema().names() if name.startswith("raw_")]
-    return marked.with_columns(*(nw.when(~GOOD).then(nw.col(name)).alias(name) for name in raw))
+def _without_raw(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    return rows.select(*_typed_columns(rows))
 
 
-def _settle_mixed(
-    kept: nw.LazyFrame[Any], *, checks: Sequence[Check], engine: Engine
-) -> nw.LazyFrame[Any]:
-    """Take the mark of mixed types back where a column spells all its numbers in that way."""
-    for check in checks:
+def _without_one_spelling(
+    bad: nw.LazyFrame[Any],
+    typed: nw.LazyFrame[Any],
+    *,
+    checks: Sequence[Check],
+    engine: Engine,
+) -> list[Check]:
+    """Leave the check of mixed types out where a column spells all its numbers in that way."""
+
+    def is_mixed(check: Check) -> bool:
         if not check.name.endswith("_mixed_type"):
-            continue
-        spelled = nw.col("faults").str.contains(f"{check.name};", literal=True)
+            return True
         plain = nw.col(check.shown_by[0]).str.contains(WHOLE)
-        if _any(kept, spelled, engine=engine) and not _any(kept, plain, engine=engine):
-            fewer = nw.col("faults").str.replace_all(f"{check.name};", "", literal=True)
-            kept = engine.materialize(kept.with_columns(faults=fewer))
-    return kept
+        return not _any(bad, _broken(check.name), engine=engine) or _any(
+            typed, plain, engine=engine
+        )
+
+    return [check for check in checks if is_mixed(check)]
 
 
-def _any(kept: nw.LazyFrame[Any], condition: nw.Expr, *, engine: Engine) -> bool:
-    return bool(engine.collect(kept.filter(condition).select("faults").head(1)).num_rows)
+def _any(rows: nw.LazyFrame[Any], condition: nw.Expr, *, engine: Engine) -> bool:
+    return bool(engine.collect(rows.filter(condition).select(one=nw.lit(1)).head(1)).num_rows)
+
+
+def _number_copies(good: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Add ``copy``: 1 for one row of each kind, more for its repetitions."""
+    copy = nw.col("one").cum_sum().over(*_typed_columns(good), order_by="one")
+    return good.with_columns(one=nw.lit(1)).with_columns(copy=copy).drop("one")
 
 
 def _typed_columns(kept: nw.LazyFrame[Any]) -> list[str]:
     names = kept.collect_schema().names()
     return [name for name in names if name != "faults" and not name.startswith("raw_")]
-
-
-def _mark_repeated(kept: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Mark every good row that repeats another, but for one of each kind."""
-    alike = [*_typed_columns(kept), "faults"]
-    copy = nw.col("one").cum_sum().over(*alike, order_by="one")
-    repeats = GOOD & (nw.col("copy") > 1)
-    return (
-        kept.with_columns(one=nw.lit(1))
-        .with_columns(copy=copy)
-        .with_columns(
-            faults=nw.when(repeats).then(nw.lit("exact_duplicates;")).otherwise(nw.col("faults"))
-        )
-        .drop("one", "copy")
-    )
 
 
 def _broken(name: str) -> nw.Expr:
@@ -115,7 +156,7 @@ def _cells(contract: TableContract, *, texts: Mapping[str, bool]) -> dict[str, n
 
 
 def rejected_rows(
-    kept: nw.LazyFrame[Any],
+    bad: nw.LazyFrame[Any],
     *,
     checks: Sequence[Check],
     contract: TableContract,
@@ -128,18 +169,18 @@ def rejected_rows(
         for name, sentence in sentences.items()
     ]
     reason = nw.concat_str(words).str.slice(2)
-    return kept.filter(~GOOD).select(**_cells(contract, texts=texts), reason=reason)
+    return bad.select(**_cells(contract, texts=texts), reason=reason)
 
 
-def customers_set_aside(kept: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def customers_set_aside(bad: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Return ``customer_id`` of bad rows that have a sound one and are not in the future."""
     unsound = _broken("customer_id_mixed_type") | nw.col("customer_id").is_null()
     later = nw.col("faults").str.contains("_in_future;", literal=True)
-    return kept.filter(~GOOD, ~unsound, ~later).select("customer_id")
+    return bad.filter(~unsound, ~later).select("customer_id")
 
 
 def account(
-    kept: nw.LazyFrame[Any],
+    rows: SortedOut,
     *,
     checks: Sequence[Check],
     contract: TableContract,
@@ -151,36 +192,36 @@ def account(
     engine: Engine,
 ) -> TableReport:
     """Return the report: counts and examples per check, and what identifies the rows used."""
-    combined = engine.collect(kept.group_by("faults").agg(rows=nw.len())).to_pylist()
+    combined = engine.collect(rows.bad.group_by("faults").agg(rows=nw.len())).to_pylist()
     cells = _cells(contract, texts=texts)
     results = []
     for check in checks:
-        rows = sum(c["rows"] for c in combined if check.name in c["faults"].split(";"))
+        count = sum(c["rows"] for c in combined if check.name in c["faults"].split(";"))
         examples: tuple[str, ...] = ()
-        if rows:
+        if count:
             shown = {name: cells[name] for name in check.shown_by if name in cells}
-            examples = _examples(kept.filter(_broken(check.name)), cells=shown, engine=engine)
+            examples = _examples(rows.bad.filter(_broken(check.name)), cells=shown, engine=engine)
         results.append(
             CheckResult(
                 name=check.name,
                 sentence=check.sentence,
-                rows=rows,
+                rows=count,
                 examples=examples,
                 set_aside=True,
             )
         )
-    results.append(_repeated(kept, dropped=drop_repeated, engine=engine))
-    read = sum(c["rows"] for c in combined)
-    used = sum(c["rows"] for c in combined if not c["faults"])
+    results.append(_repeated(rows, dropped=drop_repeated, engine=engine))
+    identity = _identity(rows.good, contract=contract, time_zone=time_zone, engine=engine)
+    used, set_aside = identity.pop("rows"), sum(c["rows"] for c in combined)
     return TableReport(
         table=contract.name,
         source=source,
-        rows_read=read,
+        rows_read=used + set_aside,
         rows_used=used,
-        rows_set_aside=read - used,
+        rows_set_aside=set_aside,
         checks=tuple(results),
         files=files,
-        **_identity(kept.filter(GOOD), contract=contract, time_zone=time_zone, engine=engine),
+        **identity,
     )
 
 
@@ -201,23 +242,40 @@ def _examples(
     return tuple(row["example"] for row in engine.collect(first).to_pylist())
 
 
-def _repeated(kept: nw.LazyFrame[Any], *, dropped: bool, engine: Engine) -> CheckResult:
+def _repeated(rows: SortedOut, *, dropped: bool, engine: Engine) -> CheckResult:
     """Count the good rows that repeat another; those dropped, or those kept."""
-    names = _typed_columns(kept)
-    rows = kept.filter(_broken("exact_duplicates") if dropped else GOOD)
-    groups = rows.group_by(names, drop_null_keys=False).agg(copies=nw.len().cast(nw.Int64))
-    if not dropped:
-        groups = groups.with_columns(copies=nw.col("copies") - 1).filter(nw.col("copies") > 0)
+    names = _typed_columns(rows.good)
+    if dropped:
+        alike = rows.bad.filter(_broken("exact_duplicates"))
+        groups = _copies(alike, names)
+    else:
+        # Rows that repeat one another agree in their numbers and times, which are cheap to compare.
+        schema = rows.good.collect_schema()
+        narrow = [name for name in names if name == "customer_id" or schema[name] != nw.String]
+        kinds = _copies(rows.good, narrow or names).filter(nw.col("copies") > 1)
+        groups = engine.materialize(kinds)
+        if narrow and len(narrow) < len(names) and _count(groups, engine=engine):
+            # A join would lose the nulls: a filter on the numbers of copies keeps them.
+            engine.forget(groups)
+            groups = _copies(rows.good, names).filter(nw.col("copies") > 1)
+        groups = groups.with_columns(copies=nw.col("copies") - 1)
     groups = engine.materialize(groups)
     total = engine.collect(groups.select(rows=nw.col("copies").sum().cast(nw.Int64))).to_pylist()
     cells = {"customer_id": nw.col("customer_id")} if "customer_id" in names else {}
-    return CheckResult(
+    result = CheckResult(
         name="exact_duplicates",
         sentence=REPEATED,
         rows=int(total[0]["rows"] or 0),
         examples=_examples(groups, cells=cells, engine=engine),
         set_aside=dropped,
     )
+    engine.forget(groups)
+    return result
+
+
+def _copies(rows: nw.LazyFrame[Any], names: Sequence[str]) -> nw.LazyFrame[Any]:
+    groups = rows.group_by(list(names), drop_null_keys=False)
+    return groups.agg(copies=nw.len().cast(nw.Int64))
 
 
 def _identity(
@@ -249,6 +307,7 @@ def _identity(
         for end in ("first", "last")
     }
     return {
+        "rows": int(found["rows"]),
         "customers": found.get("customers"),
         "amount": None if amount is None else round(amount, 2),
         "first_at": ends["first"],

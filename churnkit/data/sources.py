@@ -14,12 +14,11 @@ from churnkit.data.clock import local_to_utc_us, transitions
 from churnkit.data.contracts import TableContract, TableReport, row_checks
 from churnkit.data.origins import SOURCES, Source, source_of
 from churnkit.data.quarantine import (
-    GOOD,
     account,
     customers_set_aside,
-    mark_rows,
     raise_on_faults,
     rejected_rows,
+    sort_out,
 )
 from churnkit.engines import ENGINE_SAYS, quoted
 from churnkit.errors import ConfigError, DataError, ParameterError
@@ -95,7 +94,8 @@ class LoadedTable:
     columns : frozenset of str
         Contract columns that the source has.
     marked : narwhals.LazyFrame
-        All rows, each with ``faults``: the names of the checks that it breaks, each with a ``;``.
+        The rows set aside, each with ``faults``: the names of the checks that it breaks, each with a
+        ``;``.
     """
 
     rows: nw.LazyFrame[Any]
@@ -180,9 +180,9 @@ def load_table(
         typed = _with_utc(
             engine.select(query + where), contract=contract, mapping=mapping, time_zone=time_zone
         )
-        kept = mark_rows(typed, checks=checks, drop_repeated=drop_repeated, engine=engine)
+        rows = sort_out(typed, checks=checks, drop_repeated=drop_repeated, engine=engine)
     report = account(
-        kept,
+        rows,
         checks=checks,
         contract=contract,
         texts=texts,
@@ -195,11 +195,11 @@ def load_table(
     raise_on_faults(report, only=None if on_invalid == "raise" else "amount_negative")
     _refuse_empty(report, note=note)
     return LoadedTable(
-        rows=kept.filter(GOOD).drop("faults", *(f"raw_{name}" for name in mapping)),
-        rejected=rejected_rows(kept, checks=checks, contract=contract, texts=texts),
+        rows=rows.good,
+        rejected=rejected_rows(rows.bad, checks=checks, contract=contract, texts=texts),
         report=report,
         columns=frozenset(mapping),
-        marked=kept,
+        marked=rows.bad,
     )
 
 

@@ -70,12 +70,18 @@ class Engine(Protocol):
         """
         ...
 
+    def forget(self, *frames: nw.LazyFrame[Any]) -> None:
+        """Release what :meth:`materialize` keeps for frames that nothing reads any more."""
+        ...
+
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         """Return all rows as an Arrow table."""
         ...
 
-    def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
-        """Return the rows as a stream of Arrow batches."""
+    def batches(
+        self, frame: nw.LazyFrame[Any], *, rows: int, sort_by: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Return the rows as a stream of Arrow batches, in no fixed order unless sorted."""
         ...
 
     def close(self) -> None:

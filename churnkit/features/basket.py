@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
+from churnkit.data.products import mark_products
 from churnkit.features.build import (
     FEATURE_BUILDERS,
     Aggregation,
@@ -106,10 +107,12 @@ def _products(known: Known) -> Aggregation:
     rows = known.tables.get("lines")
     if rows is None:
         return Aggregation(rows=known["orders"], features=unknown("distinct_products"))
-    product = nw.col("product_id")
-    if "amount" in rows.collect_schema().names():
-        product = nw.when(nw.col("amount") > 0).then(product)
-    # Null counts as a value of its own.
-    has_null = nw.when(product.is_null()).then(nw.lit(1.0)).otherwise(nw.lit(0.0)).max()
-    distinct = product.n_unique().cast(nw.Float64) - has_null
-    return Aggregation(rows=rows, aggregates={"distinct_products": distinct})
+    columns = rows.collect_schema().names()
+    is_bought = ~nw.col("product_id").is_null()
+    if "amount" in columns:
+        is_bought = is_bought & (nw.col("amount") > 0)
+    if "previous_product_us" not in columns:
+        rows = mark_products(rows, has_amount="amount" in columns)
+    before = nw.col("previous_product_us")
+    is_first = before.is_null() | (before < known.snapshot.observation_start_us)
+    return Aggregation(rows=rows, aggregates={"distinct_products": sum_if(is_bought & is_first)})

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from churnkit.data.contracts import CONTRACTS
 from churnkit.data.orders import order_span, order_table
+from churnkit.data.products import product_lines
 from churnkit.data.sources import load_table
 from churnkit.errors import DataError, ModelGuardError
 from churnkit.features.build import History
@@ -170,7 +171,7 @@ def read_history(
     orders = order_table(lines.rows, columns=columns, engine=engine, time_zone=time_zone)
     kept = {"orders": orders}
     if "product_id" in columns:
-        kept["lines"] = lines.rows
+        kept["lines"] = product_lines(lines.rows, columns=columns, engine=engine)
     kept |= {name: table.rows for name, table in loaded.items() if name != "orders"}
     first_day, _ = order_span(orders, engine=engine)
     # Refunds after the last order still say that the data reach so far.

@@ -178,7 +178,9 @@ class RecencyFrequencyMonetary:
             features = unknown(*compared)
             return Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
         twice = {"orders": f"orders_{2 * days}d", "amount": f"amount_sum_{2 * days}d"}
-        if 2 * days not in self.windows_days:
+        if 2 * days >= known.snapshot.observation_days:
+            twice = {"orders": "orders", "amount": "net_revenue"}
+        elif 2 * days not in self.windows_days:
             twice = {kind: f"_rfm_{name}" for kind, name in twice.items()}
             aggregates |= _sums(known.cutoff_day - 2 * days, **twice)
         both_orders, both_amounts = nw.col(twice["orders"]), nw.col(twice["amount"])

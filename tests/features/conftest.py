@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.data.orders import order_table
+from churnkit.data.products import product_lines
 from churnkit.data.windows import Snapshot
 from churnkit.features.build import History, build_features
 
@@ -355,7 +356,11 @@ def history_of(engine, load):
         mapped = frozenset(kept)
         tables = {
             "orders": order_table(loaded, columns=mapped, engine=engine, time_zone=ZONE),
-            **({"lines": loaded} if "product_id" in mapped else {}),
+            **(
+                {"lines": product_lines(loaded, columns=mapped, engine=engine)}
+                if "product_id" in mapped
+                else {}
+            ),
         }
         for name, rows in (beside or {}).items():
             types = {c: t for c, t in BESIDE_TYPES[name].items() if c not in without}
