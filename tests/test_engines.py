@@ -258,3 +258,25 @@ def test_a_memory_limit_is_honoured_by_spilling(tmp_path):
     assert small_report == report
     assert small_sums == pytest.approx(sums, rel=1e-12)
     assert not spill.exists() or not os.listdir(spill)
+
+
+def test_a_sorted_stream_comes_in_order(duck):
+    """The same rows come in the same order every time, however many threads there are."""
+    frame = duck.select("SELECT (7919 * range) % 300007 AS x FROM range(300007)")
+
+    batches = duck.batches(frame, rows=50_000, sort_by=("x",))
+
+    assert [x for b in batches for x in b["x"].to_pylist()] == list(range(300_007))
+
+
+def test_what_is_forgotten_is_gone(duck):
+    """A table that nothing reads any more leaves the engine, sorted or not; others stay."""
+    frame = duck.select("SELECT range AS x FROM range(10)")
+    kept, ordered, other = (duck.materialize(frame, sort_by=by) for by in ((), ("x",), ()))
+
+    duck.forget(kept, ordered)
+
+    assert duck.collect(other).num_rows == 10
+    for gone in (kept, ordered):
+        with pytest.raises(DataError, match="does not exist"):
+            duck.collect(gone)

@@ -150,6 +150,14 @@ class SparkEngine:
             kept: nw.LazyFrame[Any] = nw.from_native(rows).lazy()
             return kept
 
+    def forget(self, *frames: nw.LazyFrame[Any]) -> None:
+        """Remove the files of frames that :meth:`materialize` returned; see :class:`Engine`."""
+        for frame in frames:
+            with self._speaking():
+                folders = {file.rpartition("/")[0] for file in files_of(frame.to_native())}
+                for folder in folders:
+                    remove(self._spark, folder)
+
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         """Return all rows as an Arrow table."""
         import pyarrow as pa
@@ -159,14 +167,17 @@ class SparkEngine:
         # What Spark knows never to be null it marks so; the same query kept in a file is not marked.
         return table.cast(pa.schema(field.with_nullable(True) for field in table.schema))
 
-    def batches(self, frame: nw.LazyFrame[Any], *, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, frame: nw.LazyFrame[Any], *, rows: int, sort_by: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
         """Return the rows as a stream of Arrow batches of at most ``rows`` rows.
 
         They are computed into files of as many rows, of which one at a time comes to this process.
         """
         with self._speaking():
-            kept = self._written(frame.to_native(), rows_per_file=rows)
-            for path in files_of(kept):
+            ordered = frame.to_native().orderBy(*sort_by) if sort_by else frame.to_native()
+            kept = self._written(ordered, rows_per_file=rows)
+            for path in sorted(files_of(kept)):
                 table = self._spark.read.schema(kept.schema).parquet(path).toArrow()
                 yield from table.to_batches(max_chunksize=rows)
 

@@ -19,7 +19,7 @@ from churnkit.evaluation.predictive import (
 )
 from churnkit.features.build import build_features
 from churnkit.features.learned import category_names
-from churnkit.models.base import label_snapshot
+from churnkit.models.base import label_snapshot, side_by_side
 from churnkit.models.baselines import BASELINES
 from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 Metrics = dict[str, float | None]
+
+BATCH_ROWS = 100_000
 
 logger = logging.getLogger("churnkit")
 
@@ -84,7 +86,7 @@ class SnapshotLoader:
             labels = self.label.build(self.history.tables[self.label.table], snapshot)
             stays = self.history.stays_at(snapshot)
             self._made[snapshot] = label_snapshot(
-                table.to_arrow(),
+                table.batches(rows=BATCH_ROWS),
                 self.history.engine.collect(labels),
                 snapshot=snapshot,
                 feature_names=table.feature_names,
@@ -94,6 +96,12 @@ class SnapshotLoader:
                 stays=None if stays is None else self.history.engine.collect(stays),
             )
         return self._made[snapshot]
+
+    def together(self, snapshots: Sequence[Snapshot]) -> list[LabelledSnapshot]:
+        """Return several snapshots whose features lie in one matrix: no fit has to copy them."""
+        made = side_by_side([self(snapshot) for snapshot in snapshots])
+        self._made.update({one.snapshot: one for one in made})
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)

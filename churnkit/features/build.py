@@ -351,11 +351,18 @@ class FeatureTable:
         return self._finish(self.engine.collect(self.frame)).sort_by("customer_id")
 
     def batches(self, *, rows: int) -> Iterator[pa.Table]:
-        """Return the rows as a stream of Arrow tables of about ``rows`` rows, ordered by customer."""
+        """Return the rows as a stream of Arrow tables of about ``rows`` rows, ordered by customer.
+
+        At least one comes, if need be an empty one.
+        """
         import pyarrow as pa
 
+        none = True
         for batch in self.engine.batches(self.frame, rows=rows, sort_by=("customer_id",)):
+            none = False
             yield self._finish(pa.Table.from_batches([batch]))
+        if none:
+            yield self.to_arrow()
 
     @property
     def finishing(self) -> Finishing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +15,7 @@ from churnkit.models.purchase import forecast_purchases
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -32,6 +33,7 @@ __all__ = [
     "LabelledSnapshot",
     "Learner",
     "label_snapshot",
+    "side_by_side",
     "stack",
 ]
 
@@ -102,7 +104,7 @@ class LabelledSnapshot:
     ----------
     snapshot : Snapshot
         The cutoff and its intervals.
-    customer_ids : ndarray of str, shape (n_known,)
+    customer_ids : pyarrow.ChunkedArray of str, length n_known
         Sorted.
     base : dict of str to ndarray of float64, shape (n_known,)
         :data:`churnkit.features.build.BASE_COLUMNS` as numbers.
@@ -119,7 +121,7 @@ class LabelledSnapshot:
     """
 
     snapshot: Snapshot
-    customer_ids: NDArray[np.object_]
+    customer_ids: pa.ChunkedArray
     base: Mapping[str, Floats]
     eligible: NDArray[np.bool_]
     features: FeatureMatrix
@@ -177,7 +179,7 @@ def base_numbers(table: pa.Table) -> dict[str, Floats]:
 
 
 def label_snapshot(
-    features: pa.Table,
+    features: Iterable[pa.Table],
     labels: pa.Table,
     *,
     snapshot: Snapshot,
@@ -191,8 +193,9 @@ def label_snapshot(
 
     Parameters
     ----------
-    features : pyarrow.Table
-        Base columns and features, sorted by ``customer_id``, one row per known customer.
+    features : iterable of pyarrow.Table
+        Base columns and features, ordered by ``customer_id``, one row per known customer, in
+        batches: at no time are all of them held in double precision.
     labels : pyarrow.Table
         ``customer_id``, ``future_orders``, ``future_spend``, and ``churned`` where that is not "no
         order in the horizon"; customers not yet known are ignored.
@@ -208,13 +211,24 @@ def label_snapshot(
         From :func:`churnkit.data.stays.stays_at`, where the label is of subscriptions; it then has
         ``future_mrr``.
     """
-    ids = np.asarray(features.column("customer_id").to_pylist(), dtype=object)
-    base = base_numbers(features)
-    eligible = eligible_customers(
-        base, snapshot, active_within_days=active_within_days, min_orders=min_orders
-    )
-    kept = features.filter(eligible)
-    joined = kept.select(["customer_id"]).join(labels, keys="customer_id").sort_by("customer_id")
+    import pyarrow as pa
+
+    ids, bases, masks, known_ids, parts = [], [], [], [], []
+    for batch in features:
+        found = base_numbers(batch)
+        mask = eligible_customers(
+            found, snapshot, active_within_days=active_within_days, min_orders=min_orders
+        )
+        kept = batch.filter(mask)
+        matrix = FeatureMatrix.from_arrow(kept, names=feature_names, categories=category_names)
+        ids.append(batch.select(["customer_id"]))
+        bases.append(found)
+        masks.append(mask)
+        known_ids.append(kept.select(["customer_id"]))
+        parts.append(matrix.values)
+    base = {name: np.concatenate([part[name] for part in bases]) for name in BASE_NUMBERS}
+    population = pa.concat_tables(known_ids)
+    joined = population.join(labels, keys="customer_id").sort_by("customer_id")
     orders, spend = (
         np.nan_to_num(joined.column(name).to_numpy().astype(np.float64))
         for name in ("future_orders", "future_spend")
@@ -232,20 +246,55 @@ def label_snapshot(
     return LabelledSnapshot(
         contracts=contracts,
         snapshot=snapshot,
-        customer_ids=ids,
+        customer_ids=pa.concat_tables(ids).column("customer_id"),
         base=base,
-        eligible=eligible,
-        features=FeatureMatrix.from_arrow(kept, names=feature_names, categories=category_names),
+        eligible=np.concatenate(masks),
+        features=replace(matrix, values=np.concatenate(parts)),
         churned=churned,
         future_spend=spend,
         future_orders=orders,
     )
 
 
-def stack(snapshots: Sequence[LabelledSnapshot]) -> FeatureMatrix:
-    """Return the features of all snapshots, one below the other."""
-    values = np.concatenate([s.features.values for s in snapshots])
-    return replace(snapshots[0].features, values=values)
+def side_by_side(snapshots: Sequence[LabelledSnapshot]) -> list[LabelledSnapshot]:
+    """Return the same snapshots with their features in one matrix, so that :func:`stack` copies none.
+
+    The memory of each is free for others as soon as the caller lets go of the snapshot given.
+    """
+    rows = np.cumsum([0, *(len(s.features.values) for s in snapshots)])
+    whole = np.empty((rows[-1], len(snapshots[0].features.names)), dtype=np.float32)
+    made = []
+    for s, start, stop in zip(snapshots, rows, rows[1:], strict=False):
+        whole[start:stop] = s.features.values
+        made.append(replace(s, features=replace(s.features, values=whole[start:stop])))
+    return made
+
+
+def stack(
+    snapshots: Sequence[LabelledSnapshot], *, rows: Sequence[NDArray[np.bool_]] | None = None
+) -> FeatureMatrix:
+    """Return the features of all snapshots, one below the other.
+
+    Parameters
+    ----------
+    snapshots : sequence of LabelledSnapshot
+    rows : sequence of ndarray of bool, optional
+        Of each snapshot, the customers to take.
+    """
+    parts = [s.features.values for s in snapshots]
+    if rows is not None:
+        values = np.concatenate([part[mine] for part, mine in zip(parts, rows, strict=True)])
+        return replace(snapshots[0].features, values=values)
+    whole = parts[0].base
+    neighbours = all(
+        a.base is whole and b.base is whole and a.ctypes.data + a.nbytes == b.ctypes.data
+        for a, b in itertools.pairwise(parts)
+    )
+    if whole is None or not neighbours:
+        return replace(snapshots[0].features, values=np.concatenate(parts))
+    start = (parts[0].ctypes.data - whole.ctypes.data) // parts[0].strides[0]
+    together: NDArray[np.float32] = whole[start : start + sum(len(part) for part in parts)]
+    return replace(snapshots[0].features, values=together)
 
 
 class FittedLearner(Protocol):

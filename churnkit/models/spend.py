@@ -258,13 +258,16 @@ def spend_validation_loss(
 
 def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> SpendModel:
     kinds, buyers_only = OBJECTIVES[name]
-    features, spend = stack(snapshots), np.concatenate([s.future_spend for s in snapshots])
+    spend = np.concatenate([s.future_spend for s in snapshots])
     spend = np.maximum(spend, 0.0)  # a net return counts as no spend
     if not len(spend) or spend.max() <= 0.0:
         msg = "expected spend: no customer spends anything in any training horizon"
         raise ModelGuardError(msg)
-    seen = spend > 0.0 if buyers_only else np.ones(len(spend), dtype=bool)
-    mine, amount = features[seen], spend[seen]
+    if buyers_only:
+        mine = stack(snapshots, rows=[s.future_spend > 0.0 for s in snapshots])
+        amount = spend[spend > 0.0]
+    else:
+        mine, amount = stack(snapshots), spend
     learners = tuple(
         learner.fit(
             mine, np.log1p(amount) if kind == "l2" else amount, objective=kind, rounds=ROUNDS
@@ -273,7 +276,7 @@ def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learn
     )
     typical = None
     if name in WITH_TYPICAL:
-        typical = learner.fit(features, np.log1p(spend), objective="l2", rounds=ROUNDS)
+        typical = learner.fit(stack(snapshots), np.log1p(spend), objective="l2", rounds=ROUNDS)
     share = TYPICAL_SHARE if typical is not None else 0.0
     return SpendModel(objective=name, learners=learners, typical=typical, typical_share=share)
 

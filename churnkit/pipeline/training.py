@@ -179,7 +179,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     """Train in an open session; see :func:`train`."""
     config, features = session.config, learned_features(session, plan.train[-1])
     load = session.loader(make_builders(features), history=session.training_history)
-    snapshots = [load(s) for s in plan.train]
+    snapshots = load.together(plan.train)
     session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
     settings, searches = search_parameters(
         snapshots, settings=session.settings(), progress=session.progress

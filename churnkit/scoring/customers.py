@@ -56,7 +56,7 @@ def score_customers(
         ``customer_id`` of customers who have no valid row of orders: all were set aside, or they
         are known from other tables only. Without orders, of everybody.
     write : callable
-        Takes Arrow tables of :func:`score_schema`; customers come in no fixed order.
+        Takes Arrow tables of :func:`score_schema`, in the same order every time.
 
     Raises
     ------
@@ -148,5 +148,5 @@ class _Joined:
             seen = rows.filter(nw.col("started_at_us") < as_of_us).select("customer_id").unique()
             marked = seen.with_columns(nw.lit(1).alias(SUBSCRIBED))
             joined = joined.join(marked, on="customer_id", how="left")
-        for batch in engine.batches(joined, rows=BATCH_ROWS):
+        for batch in engine.batches(joined, rows=BATCH_ROWS, sort_by=("customer_id",)):
             finish(pa.Table.from_batches([batch]))

@@ -16,10 +16,12 @@ from churnkit.models.base import (
     FeatureMatrix,
     eligible_customers,
     label_snapshot,
+    side_by_side,
     stack,
 )
 from churnkit.models.purchase import forecast_purchases
 
+ROW = [{"customer_id": "b", "future_orders": 1.0, "future_spend": 7.0}]
 SNAPSHOT = Snapshot(cutoff=date(2024, 1, 1), observation_days=730, horizon_days=90)
 
 
@@ -35,7 +37,7 @@ def features():
 def labelled(features, labels, *, active=365):
     """Return the labelled snapshot."""
     return label_snapshot(
-        features,
+        [features.slice(0, 2), features.slice(2)],
         pa.Table.from_pylist(labels),
         snapshot=SNAPSHOT,
         feature_names=["f"],
@@ -119,3 +121,26 @@ def test_a_purchase_model_is_fitted_once_a_kind(shop, monkeypatch):
     assert found[0] is found[1]
     everybody = forecast_purchases(snapshot.base, snapshot.snapshot, kind="bg_nbd")
     np.testing.assert_array_equal(found[0].expected_spend, everybody.expected_spend[eligible])
+
+
+def test_snapshots_side_by_side_are_stacked_without_a_copy(features):
+    """All of them, or the first ones, are views of one matrix; chosen rows are the same rows."""
+    apart = [labelled(features, ROW) for _ in range(3)]
+
+    together = side_by_side(apart)
+
+    for n in (1, 2, 3):
+        whole = stack(together[:n]).values
+        assert np.shares_memory(whole, together[0].features.values)
+        np.testing.assert_array_equal(whole, stack(apart[:n]).values)
+    last = [s.future_spend > 0.0 for s in together]
+    np.testing.assert_array_equal(stack(together, rows=last).values, [[np.nan]] * 3)
+
+
+def test_views_that_are_not_neighbours_are_copied(features):
+    """A gap or another order between views of one matrix is not read over."""
+    first, middle, last = side_by_side([labelled(features, ROW) for _ in range(3)])
+    middle.features.values[:] = 5.0
+
+    assert stack([first, last]).values[:, 0].tolist()[::2] == [1.5, 1.5]
+    assert stack([last, middle]).values[2:].tolist() == [[5.0], [5.0]]
