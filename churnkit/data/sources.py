@@ -8,24 +8,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import narwhals as nw
-
-from churnkit.data.clock import local_to_utc_us, transitions
+from churnkit.data.account import account, raise_on_faults
+from churnkit.data.clock import transitions
+from churnkit.data.columns import (
+    filter_clause,
+    mapped_columns,
+    select_typed,
+    with_constants,
+    with_utc,
+)
 from churnkit.data.contracts import TableContract, TableReport, row_checks
 from churnkit.data.origins import SOURCES, Source, source_of
 from churnkit.data.quarantine import (
-    account,
     customers_set_aside,
-    raise_on_faults,
     rejected_rows,
     sort_out,
 )
-from churnkit.engines import ENGINE_SAYS, quoted
-from churnkit.errors import ConfigError, DataError, ParameterError
+from churnkit.engines import ENGINE_SAYS
+from churnkit.errors import DataError, ParameterError
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import narwhals as nw
 
     from churnkit.engines import Engine
 
@@ -166,18 +172,18 @@ def load_table(
         view = source.view(engine, ids=ids)
         types = engine.column_types(view)
         if spec.constants:
-            view = _with_constants(spec, view=view, types=types)
+            view = with_constants(spec, view=view, types=types)
             types = engine.column_types(view)
-        mapping = _mapping(spec, contract=contract, types=types)
-        query = _query(view, contract=contract, mapping=mapping, types=types, engine=engine)
+        mapping = mapped_columns(spec, contract=contract, types=types)
+        query = select_typed(view, contract=contract, mapping=mapping, types=types, engine=engine)
     texts = {name: engine.is_text(types[column]) for name, column in mapping.items()}
     now = time.time_ns() // 1000 if now_us is None else now_us
     checks = row_checks(contract, texts=texts, as_of_us=as_of_us, now_us=now, refunds=refunds)
-    where = _where(spec, view=view, contract=contract, engine=engine)
+    where = filter_clause(spec, view=view, contract=contract, engine=engine)
     note = f" (data.{contract.name}.filter is {spec.filter!r})" if where else ""
     drop_repeated = duplicates == "drop"
     with _speaking_of(f"{contract.name}: {spec.described}", note=note):
-        typed = _with_utc(
+        typed = with_utc(
             engine.select(query + where), contract=contract, mapping=mapping, time_zone=time_zone
         )
         rows = sort_out(typed, checks=checks, drop_repeated=drop_repeated, engine=engine)
@@ -220,109 +226,6 @@ def _speaking_of(where: str, *, note: str = "") -> Iterator[None]:
     except DataError as error:
         msg = f"{where}: {str(error).removeprefix(ENGINE_SAYS)}{note}"
         raise DataError(msg) from error
-
-
-def _with_constants(spec: TableSpec, *, view: str, types: Mapping[str, str]) -> str:
-    """Return the view with a column for each constant."""
-    for name in spec.constants:
-        if name in types:
-            msg = (
-                f"{spec.described} has a column {name!r}: it cannot also be the same for all rows;"
-                f" got {spec.constants[name]!r}"
-            )
-            raise DataError(msg)
-    added = ", ".join(
-        f"'{value.replace(chr(39), 2 * chr(39))}' AS {quoted(name)}"
-        for name, value in spec.constants.items()
-    )
-    return f"(SELECT *, {added} FROM {view})"
-
-
-def _mapping(
-    spec: TableSpec, *, contract: TableContract, types: Mapping[str, str]
-) -> dict[str, str]:
-    """Return contract name → source column, for the columns that the source has."""
-    known = [column.name for column in contract.columns]
-    for name in spec.columns:
-        if name not in known:
-            msg = (
-                f"{contract.name}: data.{contract.name}.columns: unknown key {name!r}."
-                f"{did_you_mean(name, known)} Known: {', '.join(known)}."
-            )
-            raise ConfigError(msg)
-    found = {}
-    for column in contract.columns:
-        name = spec.column(column.name)
-        if name in types:
-            found[column.name] = name
-        elif column.required or column.name in spec.columns:
-            msg = (
-                f"{spec.described} has no column {name!r} for {column.name}."
-                f"{did_you_mean(name, types)} Columns: {', '.join(types)}."
-            )
-            raise DataError(msg)
-    return found
-
-
-def _query(
-    view: str,
-    *,
-    contract: TableContract,
-    mapping: Mapping[str, str],
-    types: Mapping[str, str],
-    engine: Engine,
-) -> str:
-    """Return SQL that selects each mapped column as it stands (``raw_``) and in its contract's type."""
-    parts = []
-    for column in contract.columns:
-        if column.name not in mapping:
-            continue
-        name = mapping[column.name]
-        sql_type = types[name]
-        parts.append(f"{quoted(name)} AS {quoted('raw_' + column.name)}")
-        if column.kind == "time":
-            clock, aware = engine.clock_us(name, sql_type=sql_type)
-            parts.append(f"{clock} AS {quoted(column.field_name)}")
-            parts.append(f"{aware} AS {quoted('aware_' + column.name)}")
-        elif column.kind == "number":
-            parts.append(f"{engine.number(name, sql_type=sql_type)} AS {quoted(column.name)}")
-        else:
-            parts.append(f"{engine.text(name, sql_type=sql_type)} AS {quoted(column.name)}")
-    return f"SELECT {', '.join(parts)} FROM {view}"
-
-
-def _where(spec: TableSpec, *, view: str, contract: TableContract, engine: Engine) -> str:
-    """Return the filter as a WHERE clause, or say what is wrong with it."""
-    if spec.filter is None:
-        return ""
-    # The brackets keep it one condition, "true AND" refuses a blank, the line break ends a comment.
-    where = f" WHERE (true AND {spec.filter}\n)"
-    try:
-        engine.select(f"SELECT 1 FROM {view}{where}")
-    except DataError as error:
-        msg = (
-            f"data.{contract.name}.filter must be an SQL condition on the columns of"
-            f" {spec.described}; got {spec.filter!r}; {str(error).removeprefix(ENGINE_SAYS)}"
-        )
-        raise ConfigError(msg) from error
-    return where
-
-
-def _with_utc(
-    typed: nw.LazyFrame[Any],
-    *,
-    contract: TableContract,
-    mapping: Mapping[str, str],
-    time_zone: str,
-) -> nw.LazyFrame[Any]:
-    """Apply the business zone to naive times."""
-    for column in contract.columns:
-        if column.kind == "time" and column.name in mapping:
-            time_us, aware = nw.col(column.field_name), nw.col(f"aware_{column.name}")
-            naive = local_to_utc_us(time_us, time_zone=time_zone)
-            utc = nw.when(aware).then(time_us).otherwise(naive)
-            typed = typed.with_columns(utc.alias(column.field_name)).drop(f"aware_{column.name}")
-    return typed
 
 
 def _refuse_empty(report: TableReport, *, note: str) -> None:

@@ -1,4 +1,4 @@
-"""The contract of a feature builder, and the one place where the future is cut away.
+"""The contract of a feature builder, and how the declarations of several become one query.
 
 A builder does not run queries. It declares aggregates over a table that ends at the cutoff, and
 features that follow from them; :func:`build_features` merges the declarations of all builders that
@@ -10,29 +10,29 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
-from churnkit.data.stays import stays_at
-from churnkit.data.windows import midnight_us
-from churnkit.errors import ConfigError, DataError
-from churnkit.features.cut import first_time, known_rows
+from churnkit.errors import DataError
+from churnkit.features.known import History, Known
 from churnkit.features.phrases import Phrase
+from churnkit.features.table import (
+    BASE_COLUMNS,
+    SUBSCRIPTION_COLUMNS,
+    FeatureTable,
+    table_columns,
+)
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from churnkit.data.stays import StayRule
     from churnkit.data.windows import Snapshot
-    from churnkit.engines import Engine
 
 __all__ = [
     "BASE_COLUMNS",
@@ -49,152 +49,6 @@ __all__ = [
     "sum_if",
     "unknown",
 ]
-
-EPOCH = date(1970, 1, 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """The checked tables of a run, kept in one engine.
-
-    Parameters
-    ----------
-    tables : mapping of str to narwhals.LazyFrame
-        By name: ``orders`` (see :func:`churnkit.data.orders.order_table`), ``lines``, and the
-        checked rows of any other input table.
-    engine : Engine
-        Where they are.
-    stays : StayRule, optional
-        Given, the customers are those of ``subscriptions``, and this says what joins their periods;
-        without it they are those of ``orders``.
-    """
-
-    tables: Mapping[str, nw.LazyFrame[Any]]
-    engine: Engine
-    stays: StayRule | None = None
-
-    def sample(self, share: float, *, seed: int) -> History:
-        """Return the history of about a share of the customers, all rows of each.
-
-        Who is drawn follows from the id and the seed, the same on every engine. All customers are
-        drawn with one probability, so that rates and means are those of everybody: each customer
-        drawn stands for ``1 / share`` of them.
-        """
-        drawn = {
-            name: self.engine.sample(table, by="customer_id", share=share, seed=seed)
-            if "customer_id" in table.collect_schema().names()
-            else table
-            for name, table in self.tables.items()
-        }
-        order = {"orders": ("customer_id", "ts_us")}
-        kept = {
-            name: self.engine.materialize(table, sort_by=order.get(name, ()))
-            for name, table in drawn.items()
-        }
-        return History(tables=kept, engine=self.engine)
-
-    def known(self, snapshot: Snapshot) -> Known:
-        """Return the tables as they were known at the cutoff; see :func:`~.cut.known_rows`."""
-        cut = {
-            name: known_rows(table, name=name, snapshot=snapshot)
-            for name, table in self.tables.items()
-        }
-        return Known(
-            tables=cut,
-            snapshot=snapshot,
-            engine=self.engine,
-            stays=self.stays_at(snapshot),
-            first_day=self._first_order_day,
-            first_us=self._first_us,
-        )
-
-    def stays_at(self, snapshot: Snapshot) -> nw.LazyFrame[Any] | None:
-        """Return how long subscribers have stayed; see :func:`~churnkit.data.stays.stays_at`."""
-        if self.stays is None:
-            return None
-        rows = self.tables["subscriptions"]
-        return stays_at(rows, rule=self.stays, cutoff_us=snapshot.cutoff_us)
-
-    @cached_property
-    def _first_order_day(self) -> int | None:
-        """Business day of the oldest row of orders, days since 1970; None without rows."""
-        if "orders" not in self.tables:
-            return None
-        oldest = self.tables["orders"].select(nw.col("day").min())
-        found = self.engine.collect(oldest).to_pylist()[0]["day"]
-        return None if found is None else int(found)
-
-    @cached_property
-    def _first_us(self) -> dict[str, int]:
-        """First instant of each table that has times and rows, orders left out."""
-        found = {}
-        for name, table in self.tables.items():
-            column = first_time(name)
-            if name in {"orders", "lines"} or column is None:
-                continue
-            if column in table.collect_schema().names():
-                oldest = self.engine.collect(table.select(first=nw.col(column).min()))
-                found[name] = oldest["first"][0].as_py()
-        return {name: int(first) for name, first in found.items() if first is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """The tables of a history cut at a snapshot's cutoff, each with ``age_days`` before it (> 0).
-
-    Attributes
-    ----------
-    first_day : int or None
-        Business day of the oldest row of orders that the history has, days since 1970.
-    first_us : mapping of str to int
-        First instant that the history has of each other table with times; tables without rows are
-        absent.
-    stays : narwhals.LazyFrame or None
-        How long subscribers have stayed, where the customers are those of ``subscriptions``.
-    """
-
-    tables: Mapping[str, nw.LazyFrame[Any]]
-    snapshot: Snapshot
-    engine: Engine
-    first_day: int | None = None
-    first_us: Mapping[str, int] = field(default_factory=dict)
-    stays: nw.LazyFrame[Any] | None = None
-
-    @property
-    def cutoff_day(self) -> int:
-        """The cutoff as ``day`` counts: days since 1970. The last ``d`` days: ``day >= this - d``."""
-        return (self.snapshot.cutoff - EPOCH).days
-
-    def days_ago_us(self, days: int) -> int:
-        """Return the first instant of the business day so many days before the cutoff."""
-        day = self.snapshot.cutoff - timedelta(days=days)
-        return midnight_us(day, time_zone=self.snapshot.time_zone)
-
-    def reaches_back(self, days: int, *, table: str = "orders") -> bool:
-        """Return whether the last ``days`` days of a table were observed in full.
-
-        A comparison with a time before the first row of the table, or before the observation
-        interval, would take "not recorded" for "did not happen".
-        """
-        if table == "orders":
-            recorded = self.first_day is not None and self.first_day <= self.cutoff_day - days
-        else:
-            first = self.first_us.get(table)
-            recorded = first is not None and first < self.days_ago_us(days - 1)
-        return recorded and days <= self.snapshot.observation_days
-
-    @property
-    def everybody(self) -> nw.LazyFrame[Any]:
-        """``customer_id`` of the customers whose features are built, once each."""
-        rows = self["orders"] if self.stays is None else self.stays
-        return rows.select("customer_id").unique()
-
-    def __getitem__(self, name: str) -> nw.LazyFrame[Any]:
-        """Return a table, or say that the data has none of this name."""
-        if name not in self.tables:
-            msg = f"features: a builder needs the table data.{name}, which is not configured"
-            raise ConfigError(msg)
-        return self.tables[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,23 +123,6 @@ def unknown(*names: str) -> dict[str, nw.Expr]:
     return {name: nw.lit(None).cast(nw.Float64) for name in names}
 
 
-BASE_COLUMNS = (
-    "customer_id",
-    "orders",
-    "order_days",
-    "first_order_us",
-    "last_order_us",
-    "net_revenue",
-    "order_amount",
-    "horizon_orders",
-    "horizon_amount",
-)
-
-
-SUBSCRIPTION_COLUMNS = ("customer_id", "subscriptions_running", "mrr", "subscribed_since_us")
-"""Base columns where the customers are those of ``subscriptions``; those of orders follow them."""
-
-
 def _base_plans(known: Known) -> list[Aggregation]:
     """Return what population, baselines and formulas need; the first plan's rows say who is there."""
     if known.stays is None:
@@ -320,81 +157,6 @@ def _base(known: Known) -> dict[str, nw.Expr]:
         "horizon_orders": sum_if(is_recent & (nw.col("is_order") == 1)),
         "horizon_amount": sum_if(is_recent, nw.col("amount")),
     }
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureTable:
-    """Features of every customer known at a cutoff: lazy in the engine until rows are asked for.
-
-    Attributes
-    ----------
-    snapshot : Snapshot
-        The cutoff.
-    feature_names : tuple of str
-        Columns a model sees, in order.
-    """
-
-    snapshot: Snapshot
-    feature_names: tuple[str, ...]
-    frame: nw.LazyFrame[Any]
-    finishers: tuple[Callable[[pa.Table], Mapping[str, NDArray[np.float64]]], ...]
-    engine: Engine
-    base_columns: tuple[str, ...] = BASE_COLUMNS
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns in order: the base ones, then the features that are not among them."""
-        return _columns(self.feature_names, base=self.base_columns)
-
-    def to_arrow(self) -> pa.Table:
-        """Return all rows, ordered by customer."""
-        return self._finish(self.engine.collect(self.frame)).sort_by("customer_id")
-
-    def batches(self, *, rows: int) -> Iterator[pa.Table]:
-        """Return the rows as a stream of Arrow tables of about ``rows`` rows, ordered by customer.
-
-        At least one comes, if need be an empty one.
-        """
-        import pyarrow as pa
-
-        none = True
-        for batch in self.engine.batches(self.frame, rows=rows, sort_by=("customer_id",)):
-            none = False
-            yield self._finish(pa.Table.from_batches([batch]))
-        if none:
-            yield self.to_arrow()
-
-    @property
-    def finishing(self) -> Finishing:
-        """What turns rows of :attr:`frame` into rows of :attr:`columns`, wherever they are."""
-        return Finishing(columns=self.columns, finishers=self.finishers)
-
-    def _finish(self, table: pa.Table) -> pa.Table:
-        return self.finishing(table)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finishing:
-    """Adds to Arrow rows of a feature frame what no query engine can compute."""
-
-    columns: tuple[str, ...]
-    finishers: tuple[Callable[[pa.Table], Mapping[str, NDArray[np.float64]]], ...]
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        """Return the rows with all columns, in order."""
-        import pyarrow as pa
-
-        for finish in self.finishers:
-            for name, values in finish(table).items():
-                if name in table.column_names:
-                    msg = f"features: two builders make the column(s) {name}"
-                    raise DataError(msg)
-                column = pa.array(values, pa.float64(), from_pandas=True)
-                table = table.append_column(name, column)
-        if missing := [name for name in self.columns if name not in table.column_names]:
-            msg = f"features: a builder promised {', '.join(missing)} and does not build it"
-            raise DataError(msg)
-        return table.select(list(self.columns))
 
 
 def build_features(
@@ -440,7 +202,7 @@ def build_features(
     features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
     frame = frame.with_columns(*features) if features else frame
     inputs = {name for plan in plans if plan.finish is not None for name in plan.aggregates}
-    wanted = [name for name in _columns(names, base=base) if name in {"customer_id", *made}]
+    wanted = [name for name in table_columns(names, base=base) if name in {"customer_id", *made}]
     return FeatureTable(
         snapshot=snapshot,
         feature_names=names,
@@ -449,10 +211,6 @@ def build_features(
         engine=history.engine,
         base_columns=base,
     )
-
-
-def _columns(feature_names: Sequence[str], *, base: Sequence[str]) -> tuple[str, ...]:
-    return (*base, *(name for name in feature_names if name not in base))
 
 
 def _aggregate(plans: Sequence[Aggregation]) -> nw.LazyFrame[Any]:

@@ -104,7 +104,7 @@ class LabelledSnapshot:
     ----------
     snapshot : Snapshot
         The cutoff and its intervals.
-    customer_ids : pyarrow.ChunkedArray of str, length n_known
+    customer_ids : ndarray of str, shape (n_known,)
         Sorted.
     base : dict of str to ndarray of float64, shape (n_known,)
         :data:`churnkit.features.build.BASE_COLUMNS` as numbers.
@@ -121,7 +121,7 @@ class LabelledSnapshot:
     """
 
     snapshot: Snapshot
-    customer_ids: pa.ChunkedArray
+    customer_ids: NDArray[np.object_]
     base: Mapping[str, Floats]
     eligible: NDArray[np.bool_]
     features: FeatureMatrix
@@ -226,7 +226,7 @@ def label_snapshot(
         masks.append(mask)
         known_ids.append(kept.select(["customer_id"]))
         parts.append(matrix.values)
-    base = {name: np.concatenate([part[name] for part in bases]) for name in BASE_NUMBERS}
+    base = {name: np.concatenate([part[name] for part in bases]) for name in bases[0]}
     population = pa.concat_tables(known_ids)
     joined = population.join(labels, keys="customer_id").sort_by("customer_id")
     orders, spend = (
@@ -236,19 +236,22 @@ def label_snapshot(
     churned = orders == 0
     if "churned" in labels.column_names:
         churned = np.nan_to_num(joined.column("churned").to_numpy().astype(np.float64)) > 0
+    names = pa.concat_tables(ids).column("customer_id").to_pylist()
+    everybody = np.asarray(names, dtype=object)
+    eligible = np.concatenate(masks)
     contracts = None
     if stays is not None:
         contracts = Contracts(
             mrr=base["mrr"][eligible],
             future_mrr=np.nan_to_num(joined.column("future_mrr").to_numpy().astype(np.float64)),
-            stays=stays_of(stays, population=ids[eligible].tolist(), snapshot=snapshot),
+            stays=stays_of(stays, population=everybody[eligible].tolist(), snapshot=snapshot),
         )
     return LabelledSnapshot(
         contracts=contracts,
         snapshot=snapshot,
-        customer_ids=pa.concat_tables(ids).column("customer_id"),
+        customer_ids=everybody,
         base=base,
-        eligible=np.concatenate(masks),
+        eligible=eligible,
         features=replace(matrix, values=np.concatenate(parts)),
         churned=churned,
         future_spend=spend,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.windows import Snapshot
     from churnkit.engines import ClusterEngine
-    from churnkit.features.build import Finishing
+    from churnkit.features.table import Finishing
     from churnkit.models.bundle import Bundle
     from churnkit.models.purchase import FittedPurchases
     from churnkit.models.training import Level
