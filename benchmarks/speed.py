@@ -231,6 +231,9 @@ def main() -> None:
         before = machine()
         results[name] = {"machine": before, "size": options.size, **SECTIONS[name](options)}
         results[name]["load_after"] = machine()["load"]
+        # Another run may have written its sections meanwhile.
+        others = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {}
+        results = others | {name: results[name]}
         stored.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print("\n".join(tables({name: results[name]})), flush=True)
     readme = HERE / "README.md"

@@ -105,7 +105,19 @@ def local_to_utc_us(local_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     return local_us - _offset(local_us, tuple(local))
 
 
-def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
+Span = tuple[int, int]
+
+
+def _during(steps: tuple[tuple[int, int], ...], span: Span | None) -> tuple[tuple[int, int], ...]:
+    """Return the steps that instants of a span can meet: few, where all of 130 years are many."""
+    if span is None:
+        return steps
+    first, last = span[0] - 2 * US_PER_DAY, span[1] + 2 * US_PER_DAY
+    begun = max(bisect_right(steps, first, key=lambda step: step[0]) - 1, 0)
+    return steps[begun : max(bisect_right(steps, last, key=lambda step: step[0]), begun + 1)]
+
+
+def business_day(ts_us: nw.Expr, *, time_zone: str, span: Span | None = None) -> nw.Expr:
     """Return the business day of an instant, as a count of days since 1970-01-01.
 
     A day lasts from its first midnight to the next day's: where the clock is put back over midnight,
@@ -117,8 +129,10 @@ def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
         Microseconds since 1970 UTC.
     time_zone : str
         IANA name of the business time zone.
+    span : tuple of int, optional
+        First and last instant that there are, where that is known: most of the work is saved.
     """
-    steps = transitions(time_zone)
+    steps = _during(transitions(time_zone), span)
     begun = [steps[0]]
     for (_, old), (instant, new) in itertools.pairwise(steps):
         day = (instant + old - 1) // US_PER_DAY
@@ -131,7 +145,7 @@ def business_day(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
     return utc_day + (local / US_PER_DAY).floor().cast(nw.Int64)
 
 
-def business_hour(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
+def business_hour(ts_us: nw.Expr, *, time_zone: str, span: Span | None = None) -> nw.Expr:
     """Return the hour that the clock of the business zone shows at an instant, 0 to 23.
 
     Parameters
@@ -140,8 +154,11 @@ def business_hour(ts_us: nw.Expr, *, time_zone: str) -> nw.Expr:
         Microseconds since 1970 UTC.
     time_zone : str
         IANA name of the business time zone.
+    span : tuple of int, optional
+        As for :func:`business_day`.
     """
-    local = ts_us - ts_us // US_PER_DAY * US_PER_DAY + _offset(ts_us, transitions(time_zone))
+    steps = _during(transitions(time_zone), span)
+    local = ts_us - ts_us // US_PER_DAY * US_PER_DAY + _offset(ts_us, steps)
     return ((local / US_PER_HOUR).floor().cast(nw.Int64) + 24) % 24
 
 

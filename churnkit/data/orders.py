@@ -69,7 +69,10 @@ def order_table(
     ``next_order_us`` and ``refunded_at_us`` look ahead; every other column depends on the past and
     on the row's own day. :func:`known_at` replaces those two by what was known at a cutoff.
     """
-    day = business_day(nw.col("ts_us"), time_zone=time_zone)
+    ends = engine.collect(lines.select(first=nw.col("ts_us").min(), last=nw.col("ts_us").max()))
+    first, last = (ends[name][0].as_py() for name in ("first", "last"))
+    span = None if first is None else (int(first), int(last))
+    day = business_day(nw.col("ts_us"), time_zone=time_zone, span=span)
     amount = nw.col("amount") if "amount" in columns else nw.lit(1.0)
     by_day = nw.concat_str([nw.lit("day "), nw.col("day").cast(nw.String)])
     order = nw.when(nw.col("order_id").is_null()).then(by_day).otherwise(nw.col("order_id"))

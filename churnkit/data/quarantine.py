@@ -48,15 +48,15 @@ def sort_out(
     second time for them.
     """
     good = _kept_good(typed, checks, with_raw=drop_repeated, engine=engine)
-    bad = typed.head(0)
+    bad = _marked(typed.head(0), checks)
     if count_rows(typed, engine=engine) > count_rows(good, engine=engine):
-        bad = typed.filter(_any_broken(checks))
-    bad = engine.materialize(_marked(bad, checks))
+        bad = _marked(typed, checks)
+    bad = engine.materialize(bad)
     settled = _without_one_spelling(bad, typed, checks=checks, engine=engine)
     if len(settled) < len(checks):
         engine.forget(good, bad)
         good = _kept_good(typed, settled, with_raw=drop_repeated, engine=engine)
-        bad = engine.materialize(_marked(typed.filter(_any_broken(settled)), settled))
+        bad = engine.materialize(_marked(typed, settled))
     if not drop_repeated:
         return SortedOut(good=good, bad=bad)
     numbered = engine.materialize(_number_copies(good))
@@ -86,12 +86,15 @@ def _any_broken(checks: Sequence[Check]) -> nw.Expr:
 
 
 def _marked(typed: nw.LazyFrame[Any], checks: Sequence[Check]) -> nw.LazyFrame[Any]:
+    """Return the rows that break a check, with the names of all that they break."""
     names = [
         nw.when(check.broken.fill_null(value=False)).then(nw.lit(f"{check.name};"))
         .otherwise(nw.lit(""))
         for check in checks
     ]  # fmt: skip
-    return typed.with_columns(faults=nw.concat_str(names) if names else nw.lit(""))
+    # A check may look at other rows: all must be marked before any is left out.
+    marked = typed.with_columns(faults=nw.concat_str(names) if names else nw.lit(""))
+    return marked.filter(nw.col("faults") != "")
 
 
 def _without_raw(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -125,6 +125,11 @@ class Snapshot:
         return midnight_us(self.observation_start, time_zone=self.time_zone)
 
     @property
+    def observation_us(self) -> tuple[int, int]:
+        """First instant of the observation interval, and the first after it."""
+        return self.observation_start_us, self.cutoff_us
+
+    @property
     def label_start_us(self) -> int:
         """First instant of the horizon, microseconds since 1970 UTC."""
         return midnight_us(self.label_start, time_zone=self.time_zone)

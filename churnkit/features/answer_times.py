@@ -46,10 +46,12 @@ class AnswerTimes:
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
         zone, ts_us = known.snapshot.time_zone, nw.col("ts_us")
+        span = known.snapshot.observation_us
         answered = known["events"].filter(nw.col("event_type").is_in(list(self.answers)))
         rows = answered.with_columns(
-            hour=business_hour(ts_us, time_zone=zone),
-            weekday=(business_day(ts_us, time_zone=zone) + MONDAY_OF_DAY_ZERO) % WEEKDAYS,
+            hour=business_hour(ts_us, time_zone=zone, span=span),
+            weekday=(business_day(ts_us, time_zone=zone, span=span) + MONDAY_OF_DAY_ZERO)
+            % WEEKDAYS,
         )
         counts = {
             **{f"_answers_hour_{h}": sum_if(nw.col("hour") == h) for h in range(HOURS)},

@@ -243,7 +243,8 @@ class Engagement:
         answers = [f"{channel}_{step}" for channel in self.channels for step in STEPS[1:]]
         own = known["events"].filter(nw.col("event_type").is_in([*self.event_types, *answers]))
         zone = known.snapshot.time_zone
-        days = own.select("customer_id", day=business_day(nw.col("ts_us"), time_zone=zone)).unique()
+        on = business_day(nw.col("ts_us"), time_zone=zone, span=known.snapshot.observation_us)
+        days = own.select("customer_id", day=on).unique()
         day, cutoff = nw.col("day"), known.cutoff_day
         aggregates = {
             "_active_days_all": day.max() * 0.0 + 1.0,

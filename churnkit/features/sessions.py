@@ -57,7 +57,11 @@ class Sessions:
         mine = rows.filter(recent(known, self.days))
         session = nw.col("session_id")
         if "session_id" not in given:
-            session = business_day(nw.col("ts_us"), time_zone=known.snapshot.time_zone)
+            session = business_day(
+                nw.col("ts_us"),
+                time_zone=known.snapshot.time_zone,
+                span=known.snapshot.observation_us,
+            )
         is_own = nw.col("event_type").is_in(list(self.event_types))
         sessions = (
             mine.filter(is_own)

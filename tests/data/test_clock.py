@@ -12,7 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from churnkit.data.clock import business_day, iso_local, local_to_utc_us, transitions
+from churnkit.data.clock import (
+    business_day,
+    business_hour,
+    iso_local,
+    local_to_utc_us,
+    transitions,
+)
 from churnkit.data.windows import US_PER_DAY, midnight_us
 from churnkit.errors import ParameterError
 
@@ -182,3 +188,22 @@ def test_iso_text_exists_for_years_that_datetime_does_not_know():
     """A year 0 or 290000 in the data is written, not an overflow."""
     assert iso_local(-62_200_000_000_000_000, time_zone="UTC").startswith("-")
     assert iso_local(9_089_348_860_800_000_000, time_zone="UTC") == "290000-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("zone", [*ZONES, *ZONES_OVER_MIDNIGHT])
+def test_a_known_span_changes_no_day_and_no_hour(evaluate, zone):
+    """What is left out of the calendar lies outside of the span, up to its ends."""
+    for start in (date(1969, 12, 1), date(1987, 1, 1), date(2011, 7, 1), date(2024, 3, 1)):
+        first = midnight_us(start, time_zone="UTC")
+        last = first + 500 * US_PER_DAY
+        inside = [at for at in around(transitions(zone)) if first <= at <= last]
+        instants = [first, *inside, last]
+
+        for rule in (business_day, business_hour):
+            whole = evaluate(instants, lambda x, rule=rule: rule(x, time_zone=zone))
+            part = evaluate(
+                instants,
+                lambda x, rule=rule, span=(first, last): rule(x, time_zone=zone, span=span),
+            )
+
+            assert part == whole
