@@ -135,7 +135,7 @@ def test_the_models_say_where_their_total_lies(shop, fitted):
 
 def test_without_a_purchase_model_there_is_no_band(shop, fitted):
     """Nothing sets the level, so nothing is known of how far off it is."""
-    assert fitted.models.predict(shop.test.features, forecast=None).total is None
+    assert fitted.models.predict(shop.test.features, forecast=None, base={}).total is None
 
 
 def test_a_band_survives_json():

@@ -117,7 +117,8 @@ def test_metrics_and_validation_need_no_orders_and_models_say_that_they_do(files
     assert checked.train_cutoffs == checked.test_cutoffs == ()
     for verb in (churnkit.train, churnkit.backtest, churnkit.run, churnkit.build_features):
         with pytest.raises(
-            ConfigError, match=r"^shop: data\.orders: required key is missing: only"
+            ConfigError,
+            match=r"^shop: data\.orders: required key is missing: label\.kind .no_order. needs it; only",
         ):
             verb(config)
 
