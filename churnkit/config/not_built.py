@@ -28,8 +28,8 @@ def asks_for_not_built(raw: Mapping[str, object]) -> dict[tuple[str, ...], str]:
 
     Examples
     --------
-    >>> asks_for_not_built({"label": {"kind": "own_gap"}})
-    {('label', 'kind'): "'own_gap' is not built yet; use 'no_order'"}
+    >>> asks_for_not_built({"data": {"campaigns": {"source": "sent.csv"}}})
+    {('data', 'campaigns'): 'this table is not built yet; leave it out'}
     """
     found: dict[tuple[str, ...], str] = {}
     for entry, sentence in NOT_BUILT_YET.items():

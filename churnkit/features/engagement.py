@@ -80,7 +80,7 @@ class Engagement:
     Examples
     --------
     >>> Engagement(event_types=["visit"], windows_days=[30]).feature_names[:3]
-    ('event_visit_30d', 'event_visit_change_30d', 'days_since_event_visit')
+    ('event_visit_30d', 'event_visit_change_30d', 'event_visit_days_30d')
     """
 
     event_types: Sequence[str] = (

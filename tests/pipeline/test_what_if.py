@@ -159,7 +159,7 @@ def busy_shop(shop):
     tickets.loc[opened & (tickets.index % 3 == 0), "resolved_at"] = pd.NaT
     config = Config.from_mapping(shop.config)
     with open_session(config, tables=frames, also=tuple(frames)) as session:
-        others = {name: session.others[name].rows for name in frames}
+        others = {name: session.others[name] for name in frames}
         yield session, session.read.beside(others).history, frames
 
 

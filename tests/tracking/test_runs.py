@@ -89,8 +89,11 @@ def test_failing_run_is_marked_failed_and_its_error_passes(tracker, client):
     assert client.get_run(run.run_id).info.status == "FAILED"
 
 
-def test_interrupted_run_is_marked_killed(tracker, client):
+def test_interrupted_run_is_marked_killed(tracker, client, request):
     """Ctrl-C in the block ends the run as KILLED."""
+    # A shell starts what it runs in the background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with (
         pytest.raises(KeyboardInterrupt, match=r"^$"),
         tracker.start_run("interrupted", run_name="k") as run,
