@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -53,7 +54,9 @@ def run_apart(script: str, piece: str, *, python: str = sys.executable, **argume
     command = [python, script, "--piece", piece, json.dumps(arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or ["killed"])[-1][:300]}
+        # An error begins its line with its name; what libraries add at the exit does not.
+        said = [x for x in done.stderr.splitlines() if re.match(r"[\w.]+(Error|Exception): ", x)]
+        return {"failed": (said or ["killed"])[-1][:300]}
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1)}
 
