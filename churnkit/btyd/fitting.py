@@ -34,7 +34,8 @@ LOG_SHAPE = (float(np.log(2e-3)), float(np.log(1e4)))
 LOG_MEAN = (float(np.log(1e-6)), float(np.log(1e6)))
 
 _PILOT_CUSTOMERS = 8_000
-# Largest slope at a maximum, per customer and relative to the loss, whose rounding it must exceed.
+# Largest slope at a maximum, per customer, in units of the bend, and relative to the loss, whose
+# rounding it must exceed.
 _FLAT = 1e-6
 # No coordinate is searched further than e^3 from where the pilot ended; if it must, plain search.
 _LONGEST_STEP = 3.0
@@ -91,10 +92,13 @@ def maximise(
     best = min(trials, key=lambda trial: float(trial.fun))
 
     loss = _mean_loss(objective_for(columns, count), count)
-    result = _minimise_scaled(loss, best.x, bounds, curvature=_curvature(pilot, best.x))
+    curvature = _curvature(pilot, best.x)
+    result = _minimise_scaled(loss, best.x, bounds, curvature=curvature)
     if result is None:
         result = _minimise(loss, best.x, bounds)
-    slope = float(np.abs(_free_gradient(result.x, result.jac, bounds)).max())
+    # Where the likelihood bends sharply, a slope of the same size is a point much less far off.
+    bend = np.sqrt(np.maximum(np.diag(curvature), 1.0))
+    slope = float(np.abs(_free_gradient(result.x, result.jac, bounds) / bend).max())
     if not slope <= _FLAT * (10.0 + abs(float(result.fun))):
         msg = (
             f"{where}: the likelihood must have a maximum; got none after {result.nit} steps on "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import gammaincinv, gammaln, psi
 
-from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, maximise
+from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, Maximum, maximise
 from churnkit.btyd.history import distinct_rows, refuse, refuse_where
 from churnkit.btyd.predictions import Fitted
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["GammaGamma", "fit_gamma_gamma"]
+
+SAME = 1e-9  # means that differ by less, relative to their mean, are one value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,7 @@ def fit_gamma_gamma(
     ``p`` and ``q`` stay within [0.002, 10 000], the typical value ``p * v / q`` within 1e-6 to 1e6
     times the mean. Data without a maximum inside end at a bound, and ``at_bounds`` says at which:
     if all orders of a customer have one value, ``p`` grows; if all customers are alike, ``q`` does.
+    If all means are equal, both are put at their bounds and the mean is that value.
 
     Examples
     --------
@@ -154,14 +157,18 @@ def fit_gamma_gamma(
         refuse(where, "mean_order_value must hold at least one customer", "none")
     customers = np.bincount(group, weights=weight.ravel()).astype(np.float64)
     unit = float(customers @ values.ravel()[first] / customers.sum())
-    best = maximise(
-        _objective,
-        (orders.ravel()[first], values.ravel()[first] / unit),
-        customers,
-        starts=[(1.5, 1.2, 0.0), (0.0, 0.7, 0.0)],
-        box={"p": LOG_SHAPE, "q": LOG_SHAPE, "p * v / q": LOG_MEAN},
-        where=where,
-    )
+    columns = (orders.ravel()[first], values.ravel()[first] / unit)
+    if np.ptp(columns[1]) <= SAME:
+        best = _all_alike(columns, customers)
+    else:
+        best = maximise(
+            _objective,
+            columns,
+            customers,
+            starts=[(1.5, 1.2, 0.0), (0.0, 0.7, 0.0)],
+            box={"p": LOG_SHAPE, "q": LOG_SHAPE, "p * v / q": LOG_MEAN},
+            where=where,
+        )
     p, q, scale = (float(value) for value in np.exp(best.point))
     return GammaGamma(
         p=p,
@@ -172,6 +179,14 @@ def fit_gamma_gamma(
         n_iterations=best.n_iterations,
         at_bounds=best.at_bounds,
     )
+
+
+def _all_alike(columns: Sequence[Floats], count: Floats) -> Maximum:
+    """Return where p and q end, at a mean of 1, if every order has the same value."""
+    largest = LOG_SHAPE[1]
+    point = np.array([largest, largest, np.log1p(-np.exp(-largest))])
+    value, _ = _objective(columns, count)(point)
+    return Maximum(point=point, log_likelihood=value, n_iterations=0, at_bounds=("p", "q"))
 
 
 def _objective(columns: Sequence[Floats], count: Floats) -> Objective:

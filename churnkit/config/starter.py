@@ -37,6 +37,7 @@ data:
     source: {source}
     columns:             # our name: the name in your file
 {columns}
+    computed: {{}}         # new columns, SQL on your own: {{total: quantity * unit_price}}
     filter: null         # SQL on your own columns, such as: country = 'France'
   # Other tables, each with source and columns as above: churnkit list config shows their columns.
   # They are for retention metrics; the models see the orders.

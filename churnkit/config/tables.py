@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 
 from churnkit.config.faults import Fault, FaultsError
 from churnkit.config.keys import Says
-from churnkit.config.values import Section, SourceText, Text, TimeZone
+from churnkit.config.values import Expressions, Section, SourceText, Text, TimeZone, freeze
 
 __all__ = ["Data", "OrderColumns", "Table", "TableColumns"]
 
@@ -36,6 +36,12 @@ class Table(Section, Generic[Columns]):
         default=None,
         description="our column names, each with the source's own; one that is not named here is"
         " looked for under our name",
+    )
+    computed: Expressions = Field(
+        default=freeze({}),
+        description="new columns, each an SQL expression on the source's own, for columns and filter"
+        " to name; the columns of a CSV file are text: TRY_CAST(quantity AS DOUBLE) *"
+        " TRY_CAST(unit_price AS DOUBLE), or try_strptime(invoice_date, '%m/%d/%Y %H:%M')",
     )
     filter: Text | None = Field(
         default=None,

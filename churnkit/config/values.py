@@ -31,6 +31,7 @@ __all__ = [
     "Day",
     "Days",
     "DaysOrNone",
+    "Expressions",
     "Features",
     "Fraction",
     "FrozenMapping",
@@ -175,6 +176,19 @@ def _features(value: object) -> Mapping[str, Mapping[str, Any]]:
     return frozen
 
 
+def _texts(value: object) -> Mapping[str, str]:
+    given: Mapping[str, Any] = _options(value)
+    rule = "must be non-empty text"
+    faults = [
+        Fault((name,), f"{rule}; got {shown(text)}")
+        for name, text in given.items()
+        if not isinstance(text, str) or not text.strip()
+    ]
+    if faults:
+        raise FaultsError(*faults)
+    return given
+
+
 def _names(value: object) -> tuple[str, ...] | None:
     if value is None:
         return None
@@ -263,6 +277,12 @@ Instant = Annotated[date | None, PlainValidator(_instant), _iso, Says("a date, a
 
 Options = Annotated[
     Mapping[str, Any], PlainValidator(_options), PlainSerializer(thaw), Says("a mapping of options")
+]
+Expressions = Annotated[
+    Mapping[str, str],
+    PlainValidator(_texts),
+    PlainSerializer(thaw),
+    Says("a mapping of new column names to SQL expressions"),
 ]
 Names = Annotated[
     tuple[str, ...] | None,

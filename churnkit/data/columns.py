@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from churnkit.data.sources import TableSpec
     from churnkit.engines import Engine
 
-__all__ = ["filter_clause", "mapped_columns", "select_typed", "with_constants", "with_utc"]
+__all__ = [
+    "filter_clause",
+    "mapped_columns",
+    "select_typed",
+    "with_computed",
+    "with_constants",
+    "with_utc",
+]
 
 
 def with_constants(spec: TableSpec, *, view: str, types: Mapping[str, str]) -> str:
@@ -35,6 +42,29 @@ def with_constants(spec: TableSpec, *, view: str, types: Mapping[str, str]) -> s
         for name, value in spec.constants.items()
     )
     return f"(SELECT *, {added} FROM {view})"
+
+
+def with_computed(
+    spec: TableSpec, *, table: str, view: str, types: Mapping[str, str], engine: Engine
+) -> str:
+    """Return the view with the computed columns added, or say what is wrong with one."""
+    for name, expression in spec.computed.items():
+        where = f"data.{table}.computed.{name}"
+        if name in types:
+            msg = f"{where} must be a new name; {spec.described} has a column {name!r}"
+            raise ConfigError(msg)
+        # The brackets keep it one expression, the line breaks end a comment.
+        added = f"(SELECT *, (\n{expression}\n) AS {quoted(name)} FROM {view})"
+        try:
+            engine.column_types(added)
+        except DataError as error:
+            msg = (
+                f"{where} must be an SQL expression on the columns of {spec.described};"
+                f" got {expression!r}; {str(error).removeprefix(ENGINE_SAYS)}"
+            )
+            raise ConfigError(msg) from error
+        view = added
+    return view
 
 
 def mapped_columns(

@@ -14,6 +14,7 @@ from churnkit.data.columns import (
     filter_clause,
     mapped_columns,
     select_typed,
+    with_computed,
     with_constants,
     with_utc,
 )
@@ -62,6 +63,10 @@ class TableSpec:
         How messages name the source; by default its path.
     constants : mapping of str to str
         Contract name → text of every row, for what no column of the source says.
+    computed : mapping of str to str
+        New column → SQL expression on the source's own columns, in the engine's SQL, for what the
+        source holds in another form: ``{"total": "quantity * unit_price"}``. ``columns`` and
+        ``filter`` name it as they name any other.
     """
 
     source: Any
@@ -69,6 +74,7 @@ class TableSpec:
     filter: str | None = None
     label: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    computed: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return the source's name of a contract column."""
@@ -162,7 +168,7 @@ def load_table(
         If the source cannot be read, lacks a required column or holds no valid row, or a check
         fails and ``on_invalid`` is ``"raise"``.
     ConfigError
-        If the filter is not a condition on the source's columns.
+        If the filter or a computed column is not SQL on the source's columns.
     """
     _check_choices(on_invalid=on_invalid, refunds=refunds, duplicates=duplicates)
     transitions(time_zone)
@@ -173,6 +179,9 @@ def load_table(
         types = engine.column_types(view)
         if spec.constants:
             view = with_constants(spec, view=view, types=types)
+            types = engine.column_types(view)
+        if spec.computed:
+            view = with_computed(spec, table=contract.name, view=view, types=types, engine=engine)
             types = engine.column_types(view)
         mapping = mapped_columns(spec, contract=contract, types=types)
         query = select_typed(view, contract=contract, mapping=mapping, types=types, engine=engine)
@@ -233,5 +242,9 @@ def _refuse_empty(report: TableReport, *, note: str) -> None:
     if not report.rows_used:
         why = "".join(f"; {c.sentence} in {c.rows:,}" for c in report.checks if c.rows)
         rows = f"no valid row ({report.rows_read:,} read){why}" if report.rows_read else "no row"
+        in_another_form = ("_unparsable", "_not_numeric")
+        every = [c.name for c in report.checks if 0 < report.rows_read == c.rows]
+        if any(name.endswith(in_another_form) for name in every):
+            note += f"; data.{report.table}.computed can convert it, see docs/config.md"
         msg = f"{report.table}: {report.source} holds {rows}{note}"
         raise DataError(msg)

@@ -73,6 +73,7 @@ def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
         source=frame,
         columns=columns,
         filter=condition,
+        computed={} if table is None else table.computed,
         constants={} if kind is None else {"survey": kind},
     )
     if frame is not None or table is None:

@@ -71,6 +71,26 @@ def test_log_likelihood_is_that_of_the_marginal_distribution(model, repeaters):
     assert model.log_likelihood == pytest.approx(expected, rel=1e-10)
 
 
+def test_one_price_for_everybody_is_a_model_too():
+    """A subscription, or a file without amounts: every next order is worth what all were."""
+    model = fit_gamma_gamma([9.9] * 50, n_orders=np.arange(50) % 7 + 1)
+
+    value = model.expected_order_value([9.9, 0.0], n_orders=[3, 0])
+
+    assert value == pytest.approx([9.9, 9.9], rel=1e-9)
+    assert model.at_bounds == ("p", "q")
+
+
+def test_nearly_one_price_has_a_maximum():
+    """Orders of 1, a few of 2: the likelihood is so sharp that its slope never looks flat."""
+    rng = np.random.default_rng(1)
+    orders = rng.geometric(0.2, 600)
+
+    model = fit_gamma_gamma((orders + rng.binomial(orders, 0.03)) / orders, n_orders=orders)
+
+    assert model.expected_order_value(1.0, n_orders=20) == pytest.approx(1.02, abs=0.02)
+
+
 @pytest.mark.parametrize("point", [(1.8, 1.3, 0.1), (-2.0, -1.0, 3.0), (6.0, 5.0, -2.0)])
 def test_gradient_is_that_of_the_likelihood(point):
     """Analytic and numeric derivatives agree near an optimum and far from it."""

@@ -103,6 +103,9 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
         ),
         ("churn.model", "", "must be non-empty text; got ''"),
         ("churn.params", [1], "must be a mapping of options; got [1]"),
+        ("data.orders.computed", ["a"], "must be a mapping of options; got ['a']"),
+        ("data.orders.computed.total", 3, "must be non-empty text; got 3"),
+        ("data.orders.computed.total", " ", "must be non-empty text; got ' '"),
         (
             "churn.params",
             {"seeds": {1, 2}},

@@ -123,6 +123,7 @@ DATA_DEFAULTS = {
     "orders": {
         "source": "orders.csv",
         "columns": None,
+        "computed": {},
         "filter": None,
         "query": None,
         "table": None,
@@ -163,6 +164,7 @@ def test_defaults_stand_for_every_key_but_name_and_orders(minimal):
         ("data.orders.source", "data/2024-*/orders.csv.gz"),
         ("data.orders.source", "dataset:cdnow"),
         ("data.orders.filter", "country = 'UK'"),
+        ("data.orders.computed", {"total": "quantity * price"}),
         ("name", "Shop_1.2-x"),
         ("tracking.experiment", "all shops"),
     ],

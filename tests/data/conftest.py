@@ -16,8 +16,16 @@ NOW_US = 1_735_689_600_000_000  # 2025-01-01, so that no test depends on the day
 def read(reader):
     """Give a function that loads orders and returns rows, rejected rows, counts and the report."""
 
-    def load(source, *, table="orders", columns=None, filter=None, label=None, **options):
-        spec = TableSpec(source=source, columns=columns or {}, filter=filter, label=label)
+    def load(
+        source, *, table="orders", columns=None, computed=None, filter=None, label=None, **options
+    ):
+        spec = TableSpec(
+            source=source,
+            columns=columns or {},
+            computed=computed or {},
+            filter=filter,
+            label=label,
+        )
         options = {"time_zone": "UTC", "now_us": NOW_US} | options
         loaded = load_table(spec, contract=CONTRACTS[table](), engine=reader, **options)
         return SimpleNamespace(

@@ -395,6 +395,78 @@ def test_a_filter_that_lets_nothing_pass_is_named(read):
         read(orders(), filter="amount > 99", label="shop")
 
 
+# Computed columns
+
+
+def test_a_computed_column_is_mapped_and_filtered_like_any_other(read):
+    """Quantity times price is no column of many files; SQL on the file's own columns makes it one."""
+    table = pa.table(
+        {
+            "customer_id": ["a", "b", "c"],
+            "ts": ["2024-01-01", "2024-01-02", "2024-01-03"],
+            "pieces": ["2", "3", "x"],
+            "price": ["1.5", "2.0", "9"],
+        }
+    )
+
+    found = read(
+        table,
+        computed={"total": "TRY_CAST(pieces AS DOUBLE) * TRY_CAST(price AS DOUBLE) -- each"},
+        columns={"amount": "total"},
+        filter="total > 3 OR total IS NULL",
+    )
+
+    assert [(r["customer_id"], r["amount"]) for r in found.rows] == [("b", 6.0)]
+    assert found.report.rows_read == 2
+    assert [r["reason"] for r in found.rejected] == ["amount is null or blank"]
+
+
+def test_a_computed_time_reads_other_formats(read, reader):
+    """Days and months in any order, by the engine's own function."""
+    parse = (
+        "to_timestamp({}, 'dd.MM.yyyy')" if reader.kind == "spark" else "strptime({}, '%d.%m.%Y')"
+    )
+    table = orders(customer_id=["a"], ts=["31.12.2024"])
+
+    found = read(table, computed={"day": parse.format("ts")}, columns={"ts": "day"})
+
+    assert found.report.first_at == "2024-12-31T00:00:00+00:00"
+
+
+WRONG_COMPUTED = {
+    "amont * 2": "must be an SQL expression on the columns of shop; got 'amont * 2'; ",
+    "amount AS b, 1": "must be an SQL expression on the columns of shop; got 'amount AS b, 1'; ",
+}
+
+
+@pytest.mark.parametrize("expression", WRONG_COMPUTED)
+def test_a_wrong_computed_column_is_one_sentence_that_names_it(read, expression):
+    """The key of the configuration, the expression as written, and what the engine says."""
+    message = re.escape(f"data.orders.computed.total {WRONG_COMPUTED[expression]}")
+
+    with pytest.raises(ConfigError, match=f"^{message}") as caught:
+        read(orders(), computed={"total": expression}, label="shop")
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_computed_column_does_not_replace_one_of_the_source(read):
+    """Two columns of one name would be a guess."""
+    message = r"^data\.orders\.computed\.amount must be a new name; shop has a column 'amount'$"
+    with pytest.raises(ConfigError, match=message):
+        read(orders(), computed={"amount": "1"}, label="shop")
+
+
+def test_values_in_another_form_are_told_how_to_be_converted(read):
+    """Where no row can be read, the message names the key that helps."""
+    message = (
+        r"^orders: shop holds no valid row \(2 read\); ts is not a time \(ISO 8601 expected\) in 2;"
+        r" data\.orders\.computed can convert it, see docs/config\.md$"
+    )
+    with pytest.raises(DataError, match=message):
+        read(orders(customer_id=["a", "b"], ts=["1/31/2024", "2/1/2024"]), label="shop")
+
+
 # Refusals
 
 
