@@ -83,7 +83,7 @@ def features_page() -> str:
         builder = FEATURE_BUILDERS[name]()
         lines += [f"## {name}", "", "| feature | in words |", "|---|---|"]
         lines += [
-            f"| `{feature}` | {_cell(builder.phrases[feature].text.format(value='…'))} |"
+            f"| `{feature}` | {_cell(builder.phrases[feature].label)} |"
             for feature in builder.feature_names
         ]
         lines.append("")

@@ -114,11 +114,17 @@ class Attributes:
         said = {}
         for name in self.numbers:
             words = name.replace("_", " ")
-            said[f"attribute_{name}"] = Phrase(text=f"{words} is {{value}}")
+            said[f"attribute_{name}"] = Phrase(text=f"{words} is {{value}}", name=words, exact=True)
         for name in self.categories:
             words, levels = name.replace("_", " "), self.levels.get(name, ())
-            said[f"attribute_{name}"] = Phrase(text=f"{words} is {{value}}", words=tuple(levels))
-        said[KNOWN] = Phrase(text="attributes are known: {value}", words=("no", "yes"))
+            said[f"attribute_{name}"] = Phrase(
+                text=f"{words} is {{value}}", name=words, words=tuple(levels)
+            )
+        said[KNOWN] = Phrase(
+            text="{value}",
+            name="whether the customer is in the table of customers",
+            words=("not in the table of customers", "in the table of customers"),
+        )
         return said
 
     @property

@@ -24,13 +24,28 @@ if TYPE_CHECKING:
 __all__ = ["Basket"]
 
 PHRASES = {
-    "lines_per_order": Phrase(text="{value} lines per order", decimals=1),
-    "one_line_order_share": Phrase(text="{value} of the orders have one line", percent=True),
+    "lines_per_order": Phrase(text="{value} kinds of items per order", decimals=1),
+    "one_line_order_share": Phrase(
+        text="{value} of the orders hold one kind of item",
+        name="share of the orders with one kind of item",
+        percent=True,
+    ),
     "quantity_per_order": Phrase(text="{value} pieces per order", decimals=1),
-    "line_amount_mean": Phrase(text="{value} spent per line of an order", decimals=2, money=True),
-    "distinct_products": Phrase(text="{value} different products bought"),
-    "refund_share": Phrase(text="{value} of the money was returned", percent=True),
-    "discount_share": Phrase(text="{value} of the full price was discounted", percent=True),
+    "line_amount_mean": Phrase(
+        text="{value} spent per kind of item on an order",
+        name="spend per kind of item on an order",
+        decimals=2,
+        money=True,
+    ),
+    "distinct_products": Phrase(text="{value} different products bought", risk="low"),
+    "refund_share": Phrase(
+        text="{value} of the money was paid back", name="share of the money paid back", percent=True
+    ),
+    "discount_share": Phrase(
+        text="{value} of the full price was taken off by discounts",
+        name="share of the full price taken off by discounts",
+        percent=True,
+    ),
 }
 
 

@@ -138,29 +138,46 @@ class Engagement:
         said = {k: v for kind in self.event_types for k, v in self._event_phrases(kind).items()}
         for d in self.windows_days:
             last, before = f"in the last {d} days", f"the {d} days before"
-            said[f"active_days_{d}d"] = Phrase(text=f"active on {{value}} days {last}")
+            said[f"active_days_{d}d"] = Phrase(
+                text=f"active on {{value}} days {last}",
+                zero=f"not active {last}",
+                name=f"active days {last}",
+                risk="low",
+            )
             said[f"active_days_change_{d}d"] = Phrase(
-                text=f"active days {last} changed by {{value}} against {before}"
+                text=f"{{value}} active days {last} than in {before}",
+                zero=f"as many active days {last} as in {before}",
+                risk="low",
+                change=("more", "fewer"),
             )
         for h in self.half_lives_days:
             said[f"active_days_decayed_{h}d"] = Phrase(
-                text=f"{{value}} active days, counting half after {h} days", decimals=1
+                text=f"{{value}} active days, one of {h} days ago counted as half",
+                zero="hardly any active day of late",
+                risk="low",
+                decimals=1,
             )
         said |= {
             "days_since_active": Phrase(
                 text="not active for {value} days",
-                beside=("active_gap_days_mean", "they are usually active every {value} days"),
+                zero="active within the last day",
+                risk="high",
+                beside=("active_gap_days_mean", "usually every {value} days"),
             ),
             "active_gap_days_mean": Phrase(
-                text="{value} days between active days on average", decimals=1
+                text="{value} days between active days on average", risk="high", decimals=1
             ),
             "active_overdue_ratio": Phrase(
-                text="not active for {value} times the usual time between active days", decimals=1
+                text="not active for {value} times the usual time between active days",
+                zero="hardly any time since the last active day, beside the usual",
+                risk="high",
+                decimals=1,
             ),
         }
         said["power_user_rank"] = Phrase(
             text=f"more active days in the last {min(self.windows_days)} days than {{value}}"
             " of the active customers",
+            risk="low",
             percent=True,
         )
         return said | {k: v for part in self._parts() for k, v in part.phrases.items()}
@@ -169,12 +186,26 @@ class Engagement:
         words, said = kind.replace("_", " "), {}
         for d in self.windows_days:
             last = f"in the last {d} days"
-            said[f"event_{kind}_{d}d"] = Phrase(text=f"{words}: {{value}} times {last}")
-            said[f"event_{kind}_change_{d}d"] = Phrase(
-                text=f"{words} {last}: changed by {{value}} against the {d} days before"
+            said[f"event_{kind}_{d}d"] = Phrase(
+                text=f"{words}: {{value}} times {last}",
+                zero=f"no {words} {last}",
+                name=f"times of {words} {last}",
             )
-            said[f"event_{kind}_days_{d}d"] = Phrase(text=f"{words} on {{value}} days {last}")
-        said[f"days_since_event_{kind}"] = Phrase(text=f"no {words} for {{value}} days")
+            said[f"event_{kind}_change_{d}d"] = Phrase(
+                text=f"{words} {{value}} times {last} than in the {d} days before",
+                zero=f"{words} as often {last} as in the {d} days before",
+                change=("more", "fewer"),
+            )
+            said[f"event_{kind}_days_{d}d"] = Phrase(
+                text=f"{words} on {{value}} days {last}",
+                zero=f"no {words} {last}",
+                name=f"days with {words} {last}",
+            )
+        said[f"days_since_event_{kind}"] = Phrase(
+            text=f"last {words} {{value}} days ago",
+            zero=f"{words} within the last day",
+            name=f"days since the last {words}",
+        )
         return said
 
     def _parts(self) -> tuple[Sessions, Messages, AnswerTimes]:

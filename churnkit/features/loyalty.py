@@ -27,12 +27,26 @@ __all__ = ["Loyalty"]
 
 PHRASES = {
     "rewards_issued": Phrase(text="got {value} rewards"),
-    "rewards_redeemed": Phrase(text="redeemed {value} rewards"),
-    "reward_redemption_share": Phrase(text="{value} of the rewards redeemed", percent=True),
-    "days_since_reward": Phrase(text="no reward for {value} days"),
-    "days_since_redemption": Phrase(text="no reward redeemed for {value} days"),
+    "rewards_redeemed": Phrase(text="redeemed {value} rewards", risk="low"),
+    "reward_redemption_share": Phrase(
+        text="{value} of the rewards redeemed", risk="low", percent=True
+    ),
+    "days_since_reward": Phrase(
+        text="last reward {value} days ago", zero="a reward within the last day"
+    ),
+    "days_since_redemption": Phrase(
+        text="no reward redeemed for {value} days",
+        zero="a reward redeemed within the last day",
+        risk="high",
+    ),
     "redemption_days_mean": Phrase(text="{value} days from reward to redemption", decimals=1),
-    "reward_value_unused": Phrase(text="{value} in rewards not redeemed", decimals=2, money=True),
+    "reward_value_unused": Phrase(
+        text="{value} in rewards not redeemed",
+        zero="no rewards left to redeem",
+        name="worth of rewards not redeemed",
+        decimals=2,
+        money=True,
+    ),
     "discounted_spend_share": Phrase(
         text="{value} of the spend on discounted orders", percent=True
     ),

@@ -63,20 +63,30 @@ class Messages:
         for d in self.windows_days:
             said |= {
                 f"message_open_share_{d}d": Phrase(
-                    text=f"{{value}} of the messages of the last {d} days opened", percent=True
+                    text=f"{{value}} of the messages of the last {d} days opened",
+                    risk="low",
+                    percent=True,
                 ),
                 f"messages_per_week_{d}d": Phrase(
                     text=f"{{value}} messages a week sent in the last {d} days", decimals=1
                 ),
                 f"messages_unopened_per_week_{d}d": Phrase(
-                    text=f"{{value}} messages a week left unopened in the last {d} days", decimals=1
+                    text=f"{{value}} messages a week left unopened in the last {d} days",
+                    risk="high",
+                    decimals=1,
                 ),
             }
         for h in self.half_lives_days:
             said[f"message_open_share_decayed_{h}d"] = Phrase(
-                text=f"{{value}} of the messages opened, counting half after {h} days", percent=True
+                text=f"{{value}} of the messages opened, one of {h} days ago counted as half",
+                risk="low",
+                percent=True,
             )
-        said["days_since_message_opened"] = Phrase(text="no message opened for {value} days")
+        said["days_since_message_opened"] = Phrase(
+            text="no message opened for {value} days",
+            zero="a message opened within the last day",
+            risk="high",
+        )
         words = tuple(channel.replace("_", " ") for channel in self.channels)
         said["preferred_channel"] = Phrase(text="answers messages best by {value}", words=words)
         return said
@@ -87,18 +97,27 @@ class Messages:
         for d in self.windows_days:
             for step in STEPS:
                 text = f"{{value}} {word} messages {step} in the last {d} days"
-                said[f"{name}_{step}_{d}d"] = Phrase(text=text)
+                said[f"{name}_{step}_{d}d"] = Phrase(
+                    text=text, risk="" if step == "sent" else "low"
+                )
         days = f"of the last {self.longest} days"
         said |= {
             f"{name}_open_share_{self.longest}d": Phrase(
-                text=f"{{value}} of the {word} messages {days} opened", percent=True
+                text=f"{{value}} of the {word} messages {days} opened", risk="low", percent=True
             ),
             f"{name}_click_share_{self.longest}d": Phrase(
-                text=f"{{value}} of the {word} messages {days} clicked", percent=True
+                text=f"{{value}} of the {word} messages {days} clicked", risk="low", percent=True
             ),
-            f"{name}_reachable": Phrase(text=f"reached by {word}: {{value}}", words=("no", "yes")),
+            f"{name}_reachable": Phrase(
+                text="{value}",
+                name=f"whether {word} messages are answered",
+                risk="low",
+                words=(f"does not answer {word} messages", f"answers {word} messages"),
+            ),
             f"days_since_{name}_opened": Phrase(
-                text=f"no {word} message opened for {{value}} days"
+                text=f"no {word} message opened for {{value}} days",
+                zero=f"{word} message opened within the last day",
+                risk="high",
             ),
         }
         return said

@@ -4,82 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
-from churnkit.errors import ParameterError
-from churnkit.registry import did_you_mean
+import numpy as np
+
+from churnkit.features.numbers import ENGLISH, NUMBER_FORMATS, NumberFormat
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["NUMBER_FORMATS", "NumberFormat", "Phrase"]
 
-# Thousands, decimal mark, whether the currency stands before the number.
-NUMBER_FORMATS = {
-    "en": (",", ".", True),
-    "de": (".", ",", False),
-    "fr": ("\u202f", ",", False),
-    "ch": ("’", ".", True),
-    "plain": ("", ".", False),
-}
-ONE_OF_MANY = re.compile(r"\{value\} ((?:more |later |different |active )*)(\w{3,})s\b")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NumberFormat:
-    """How numbers are written.
-
-    Parameters
-    ----------
-    name : str, default "en"
-        A key of :data:`NUMBER_FORMATS`: 1,234.5 · 1.234,5 · 1 234,5 · 1’234.5 · 1234.5.
-    currency : str, default ""
-        Sign or code of the currency of amounts, such as £ or EUR; empty: amounts have none.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such format.
-    """
-
-    name: str = "en"
-    currency: str = ""
-
-    def __post_init__(self) -> None:
-        if self.name not in NUMBER_FORMATS:
-            guess, known = did_you_mean(self.name, NUMBER_FORMATS), ", ".join(NUMBER_FORMATS)
-            msg = f"number format: must be a known name; got {self.name!r}.{guess} Known: {known}."
-            raise ParameterError(msg)
-
-    def number(self, value: float, *, decimals: int = 0) -> str:
-        """Return a number as text.
-
-        Examples
-        --------
-        >>> NumberFormat(name="de").number(1234.5, decimals=1)
-        '1.234,5'
-        """
-        thousands, mark, _ = NUMBER_FORMATS[self.name]
-        text = f"{value:,.{decimals}f}"
-        if float(text.replace(",", "")) == 0.0:
-            text = text.lstrip("-")
-        return text.replace(",", "\0").replace(".", mark).replace("\0", thousands)
-
-    def amount(self, value: float, *, decimals: int = 2) -> str:
-        """Return an amount with its currency.
-
-        Examples
-        --------
-        >>> NumberFormat(currency="£").amount(-1234.5), NumberFormat(name="de", currency="€").amount(3)
-        ('-£1,234.50', '3,00 €')
-        """
-        if not self.currency:
-            return self.number(value, decimals=decimals)
-        if not NUMBER_FORMATS[self.name][2]:
-            return f"{self.number(value, decimals=decimals)} {self.currency}"
-        space = " " if self.currency[-1:].isalpha() else ""
-        text = self.number(abs(value), decimals=decimals)
-        sign = "-" if value < 0 else ""
-        return f"{sign}{self.currency}{space}{text}"
-
-
-ENGLISH = NumberFormat()
+ONE_OF_MANY = re.compile(
+    r"\{value\} ((?:more |fewer |later |different |active )*)(\w{3,})s\b(?! of)"
+)
+COUNTED = re.compile(r"\{value\} (?!days|hours|minutes|times)(?=\w{3,}s\b)")
+WHOLE_MONEY = 100.0
+"""From here on amounts are said without decimals."""
+NO_CHANGE = "no change"
+NEAR = 0.05
+"""A value this close to the typical one, as a share of it, tells nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,36 +33,69 @@ class Phrase:
     Parameters
     ----------
     text : str
-        With ``{value}`` and optionally ``{typical}``: ``"no order for {value} days"``.
+        With ``{value}``: ``"no order for {value} days"``.
+    zero : str, default ""
+        Said in place of ``text`` where the value is shown as 0: ``"ordered within the last day"``.
+        By default counts say "no orders …", and shares of something "none of …".
+    name : str, default ""
+        What tables of features call it; by default the text without the value.
+    risk : {"", "high", "low"}
+        Which values go with a higher risk by common sense, if any do. A value on the other side of
+        the typical one is never said as a reason for risk, nor one on this side as what keeps the
+        customer.
     decimals : int, default 0
-        How many decimals the value is shown with.
+        How many decimals the value is shown with; of amounts only below 100.
     percent : bool, default False
         Show a share as a percentage.
     money : bool, default False
         The value is an amount in the currency of the orders.
+    exact : bool, default False
+        Show the value as it is in the data, such as a year: no thousands, up to three decimals.
+    change : tuple of (str, str), optional
+        The value is a difference, said by its size and one of these: ``("more", "fewer")``.
     words : tuple of str, optional
-        What the values 0, 1, 2, … stand for; such a value has no typical one beside it.
+        What the values 0, 1, 2, … stand for.
     beside : tuple of (str, str), optional
         Another feature whose value of the same customer is said after this one where it is known,
-        and how: ``("order_gap_days_mean", "they usually order every {value} days")``.
+        and how: ``("order_gap_days_mean", "usually one every {value} days")``.
+    reason : bool, default True
+        Whether it can be a reason at all; the best hour for a message is none.
     """
 
     text: str
+    zero: str = ""
+    name: str = ""
+    risk: Literal["", "high", "low"] = ""
     decimals: int = 0
     percent: bool = False
     money: bool = False
+    exact: bool = False
+    change: tuple[str, str] | tuple[()] = ()
     words: tuple[str, ...] = ()
     beside: tuple[str, str] | None = None
+    reason: bool = True
 
     @property
     def sayable(self) -> bool:
-        """Whether it says something of the customer; the date of the run does not."""
-        return "{value}" in self.text
+        """Whether it says why; the date of the run does not."""
+        return self.reason and "{value}" in self.text
 
     @property
     def label(self) -> str:
-        """The phrase without a value, for tables of features."""
-        return self.text.format(value="…")
+        """The phrase without a value, for tables of features.
+
+        Examples
+        --------
+        >>> Phrase(text="{value} orders so far").label, Phrase(text="no order for {value} days").label
+        ('orders so far', 'no order for … days')
+        """
+        if self.name:
+            return self.name
+        if self.change:
+            return self.text.format(value=" or ".join(self.change))
+        if self.percent and self.text.startswith("{value} of "):
+            return "share" + self.text.removeprefix("{value}")
+        return self.text.removeprefix("{value} ").format(value="…")
 
     def say(
         self,
@@ -143,26 +120,92 @@ class Phrase:
         --------
         >>> Phrase(text="no order for {value} days").say(143.2, typical=31.0)
         'no order for 143 days (customers who stay: 31)'
+        >>> orders = Phrase(text="{value} orders than before", change=("more", "fewer"))
+        >>> orders.say(-3.0, typical=0.0)
+        '3 fewer orders than before (customers who stay: no change)'
         """
-        said = self._number(value, numbers)
-        words = _singular(self.text, said).format(value=said)
-        if self.beside is not None and beside is not None and beside == beside:
+        if not _known(value):
+            return f"{self.label}: not known" if "{value}" in self.text else self.text
+        words = self._sentence(value, numbers)
+        if self.beside is not None and _known(beside) and round(beside):
             usual = self._number(beside, numbers)
             words += "; " + _singular(self.beside[1], usual).format(value=usual)
-        if not self.sayable or self.words or typical is None or typical != typical:
+        if "{value}" not in self.text or not _known(typical):
             return words
-        return f"{words} (customers who stay: {self._number(typical, numbers)})"
+        if not self.tells(np.array([value]), typical)[0]:
+            return f"{words} (about as customers who stay)"
+        usual = self._number(typical, numbers)
+        return f"{words} (customers who stay: {'mostly ' if self.words else ''}{usual})"
 
-    def _number(self, value: float | None, numbers: NumberFormat) -> str:
-        if value is None or value != value:
-            return "unknown"
+    def tells(self, values: NDArray[np.float64], typical: float | None) -> NDArray[np.bool_]:
+        """Return which values differ from the typical one so that people see it, all if there is none.
+
+        They differ as shown, after rounding, and by more than a twentieth of the typical value.
+        """
+        if not _known(typical):
+            return np.asarray(np.isfinite(values))
+        if self.words:
+            return np.asarray(values != typical)
+        shown, usual = (self._shown(np.asarray(v, np.float64)) for v in (values, typical))
+        apart = np.abs(shown - usual)
+        return np.asarray((apart > 0.0) & (apart > NEAR * np.abs(usual)))
+
+    def against(
+        self, values: NDArray[np.float64], typical: float | None, *, raising: bool
+    ) -> NDArray[np.bool_]:
+        """Return which values would contradict common sense as a reason for risk, or for staying."""
+        if not self.risk or not _known(typical):
+            return np.zeros(len(values), bool)
+        wants_high = (self.risk == "high") == raising
+        return np.asarray(values < typical if wants_high else values > typical)
+
+    def _shown(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        scaled = values * 100.0 if self.percent else values
+        return np.asarray(np.round(scaled, 3 if self.exact else self.decimals))
+
+    def _sentence(self, value: float, numbers: NumberFormat) -> str:
+        if not self.words and self._shown(np.array(value)) == 0.0 and (zero := self._zero(value)):
+            return zero
+        said = self._number(value, numbers)
+        return _singular(self.text, said).format(value=said)
+
+    def _zero(self, value: float) -> str:
+        """Return what is said of a value shown as 0, empty if that is the number itself."""
+        if self.zero or self.change:
+            return self.zero or f"{self.label}: {NO_CHANGE}"
+        if self.percent and self.text.startswith("{value} of ") and value == 0.0:
+            return "none" + self.text.removeprefix("{value}")
+        if self.percent or self.money or self.decimals or not COUNTED.search(self.text):
+            return ""
+        return COUNTED.sub("no ", self.text, count=1)
+
+    def _number(self, value: float, numbers: NumberFormat) -> str:
         if self.words:
             return self.words[int(value)]
+        if self.change:
+            size = self._plain(abs(value), numbers)
+            if self._shown(np.array(value)) == 0.0:
+                return NO_CHANGE
+            return f"{size} {self.change[value < 0]}"
+        return self._plain(value, numbers)
+
+    def _plain(self, value: float, numbers: NumberFormat) -> str:
         if self.money:
-            return numbers.amount(value, decimals=self.decimals)
+            whole = abs(value) >= WHOLE_MONEY
+            return numbers.amount(value, decimals=0 if whole else self.decimals)
         if self.percent:
-            return numbers.number(value * 100, decimals=self.decimals) + " %"
+            said = numbers.number(value * 100, decimals=self.decimals)
+            # What is rounded to nothing or to everything is neither.
+            if said == "0" and value > 0.0:
+                return "under 1 %"
+            return "over 99 %" if said == "100" and value < 1.0 else f"{said} %"
+        if self.exact:
+            return numbers.exact(value)
         return numbers.number(value, decimals=self.decimals)
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and value == value
 
 
 def _singular(text: str, said: str) -> str:
@@ -173,4 +216,4 @@ def _singular(text: str, said: str) -> str:
     >>> _singular("{value} orders in the last 30 days", "1")
     '{value} order in the last 30 days'
     """
-    return ONE_OF_MANY.sub(r"{value} \1\2", text) if said == "1" else text
+    return ONE_OF_MANY.sub(r"{value} \1\2", text) if said.split(" ", maxsplit=1)[0] == "1" else text

@@ -29,19 +29,35 @@ DAYS_PER_WEEK = 7.0
 BINS_PER_E = 100.0  # mean order values are fitted in cells one percent wide
 PHRASES = {
     "purchase_model_expected_orders": Phrase(
-        text="{value} more orders expected by the rhythm so far", decimals=1
+        text="{value} more orders expected by the rhythm of the orders so far",
+        zero="no more orders expected by the rhythm of the orders so far",
+        risk="low",
+        decimals=1,
     ),
     "purchase_model_order_probability": Phrase(
-        text="{value} chance of another order by the rhythm so far", percent=True
+        text="{value} chance of another order by the rhythm of the orders so far",
+        risk="low",
+        percent=True,
     ),
     "purchase_model_p_alive": Phrase(
-        text="by the rhythm so far {value} likely to be a customer still", percent=True
+        text="{value} likely to be a customer still, by the rhythm of the orders",
+        name="likelihood to be a customer still, by the rhythm of the orders",
+        risk="low",
+        percent=True,
     ),
     "purchase_model_expected_order_value": Phrase(
-        text="{value} expected per order by the orders so far", decimals=2, money=True
+        text="{value} expected per order by the orders so far",
+        name="amount expected per order by the orders so far",
+        decimals=2,
+        money=True,
     ),
     "purchase_model_expected_spend": Phrase(
-        text="{value} of spend expected by the rhythm so far", decimals=2, money=True
+        text="{value} of spend expected by the rhythm of the orders so far",
+        zero="no spend expected by the rhythm of the orders so far",
+        name="spend expected by the rhythm of the orders so far",
+        risk="low",
+        decimals=2,
+        money=True,
     ),
 }
 

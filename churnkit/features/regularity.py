@@ -33,17 +33,33 @@ MONDAY_OF_DAY_ZERO = 3  # 1970-01-01 was a Thursday
 SATURDAY = 5
 PHRASES = {
     "order_gap_days_mean": Phrase(text="{value} days between orders on average"),
-    "order_gap_days_sd": Phrase(text="days between orders vary by {value}"),
+    "order_gap_days_sd": Phrase(
+        text="the time between orders varies by {value} days",
+        name="variation of the days between orders",
+        zero="always the same time between orders",
+    ),
     "order_gap_cv": Phrase(
-        text="unevenness of the days between orders: {value} (0 is clockwork)", decimals=2
+        text="the time between orders varies by {value} of its average",
+        name="variation of the time between orders, of its average",
+        zero="orders come like clockwork",
+        percent=True,
     ),
     "order_gap_days_last": Phrase(text="{value} days between the last two orders"),
-    "order_gap_days_max": Phrase(text="at most {value} days between two orders"),
+    "order_gap_days_max": Phrase(
+        text="never more than {value} days between two orders",
+        name="longest time between two orders in days",
+    ),
     "overdue_ratio": Phrase(
-        text="silent for {value} times the usual time between orders", decimals=1
+        text="silent for {value} times the usual time between orders",
+        zero="hardly any time since the last order, beside the usual",
+        risk="high",
+        decimals=1,
     ),
     "overdue_longest_ratio": Phrase(
-        text="silent for {value} times the longest time between orders", decimals=1
+        text="silent for {value} times the longest time between orders",
+        zero="hardly any time since the last order, beside the longest",
+        risk="high",
+        decimals=1,
     ),
     "weekend_order_share": Phrase(text="{value} of the orders on weekends", percent=True),
     "last_order_month": Phrase(
@@ -51,9 +67,14 @@ PHRASES = {
     ),
     "cutoff_month": Phrase(text="the month in which the prediction is made"),
     "cutoff_weekday": Phrase(text="the weekday on which the prediction is made"),
-    "orders_same_season": Phrase(text="{value} orders in the same season last year"),
+    "orders_same_season": Phrase(text="{value} orders in the same season last year", risk="low"),
     "amount_same_season": Phrase(
-        text="{value} spent in the same season last year", decimals=2, money=True
+        text="{value} spent in the same season last year",
+        zero="nothing spent in the same season last year",
+        name="spend in the same season last year",
+        risk="low",
+        decimals=2,
+        money=True,
     ),
 }
 

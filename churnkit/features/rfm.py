@@ -29,14 +29,28 @@ COMPARED = ("orders_change", "amount_change", "orders_recent_share")
 LIFETIME = {
     "days_since_last_order": Phrase(
         text="no order for {value} days",
-        beside=("order_gap_days_mean", "they usually order every {value} days"),
+        zero="ordered within the last day",
+        risk="high",
+        beside=("order_gap_days_mean", "usually one every {value} days"),
     ),
-    "tenure_days": Phrase(text="first order {value} days ago"),
-    "recency_days": Phrase(text="{value} days from the first to the last order"),
-    "orders": Phrase(text="{value} orders so far"),
-    "repeat_orders": Phrase(text="came back to order on {value} later days"),
-    "amount_sum": Phrase(text="{value} spent so far", decimals=2, money=True),
-    "average_order_value": Phrase(text="{value} spent per order", decimals=2, money=True),
+    "tenure_days": Phrase(
+        text="first order {value} days ago", zero="first order within the last day"
+    ),
+    "recency_days": Phrase(
+        text="{value} days from the first to the last order", zero="all orders on one day"
+    ),
+    "orders": Phrase(text="{value} orders so far", risk="low"),
+    "repeat_orders": Phrase(
+        text="came back to order on {value} later days",
+        zero="never came back to order",
+        risk="low",
+    ),
+    "amount_sum": Phrase(
+        text="{value} spent so far", name="spend so far", risk="low", decimals=2, money=True
+    ),
+    "average_order_value": Phrase(
+        text="{value} spent per order", name="spend per order", decimals=2, money=True
+    ),
     "first_order_amount": Phrase(text="the first order was worth {value}", decimals=2, money=True),
     "last_order_amount": Phrase(text="the last order was worth {value}", decimals=2, money=True),
     "order_amount_max": Phrase(text="the largest order was worth {value}", decimals=2, money=True),
@@ -119,28 +133,54 @@ class RecencyFrequencyMonetary:
         for d in self.windows_days:
             last, before = f"in the last {d} days", f"the {d} days before"
             said |= {
-                f"orders_{d}d": Phrase(text=f"{{value}} orders {last}"),
-                f"amount_sum_{d}d": Phrase(text=f"{{value}} spent {last}", decimals=2, money=True),
-                f"order_days_{d}d": Phrase(text=f"ordered on {{value}} days {last}"),
+                f"orders_{d}d": Phrase(text=f"{{value}} orders {last}", risk="low"),
+                f"amount_sum_{d}d": Phrase(
+                    text=f"{{value}} spent {last}",
+                    zero=f"nothing spent {last}",
+                    name=f"spend {last}",
+                    risk="low",
+                    decimals=2,
+                    money=True,
+                ),
+                f"order_days_{d}d": Phrase(
+                    text=f"ordered on {{value}} days {last}",
+                    zero=f"did not order {last}",
+                    name=f"days with an order {last}",
+                    risk="low",
+                ),
                 f"orders_change_{d}d": Phrase(
-                    text=f"orders {last} changed by {{value}} against {before}"
+                    text=f"{{value}} orders {last} than in {before}",
+                    zero=f"as many orders {last} as in {before}",
+                    risk="low",
+                    change=("more", "fewer"),
                 ),
                 f"amount_change_{d}d": Phrase(
-                    text=f"spend {last} changed by {{value}} against {before}",
+                    text=f"{{value}} spent {last} than in {before}",
+                    zero=f"as much spent {last} as in {before}",
+                    risk="low",
+                    change=("more", "less"),
                     decimals=2,
                     money=True,
                 ),
                 f"orders_recent_share_{d}d": Phrase(
                     text=f"{{value}} of the orders of the last {2 * d} days fell {last}",
+                    name=f"share of the orders of the last {2 * d} days that fell {last}",
+                    risk="low",
                     percent=True,
                 ),
             }
         for h in self.half_lives_days:
-            halved = f"counting half after {h} days"
+            halved = f"one of {h} days ago counted as half"
             said |= {
-                f"orders_decayed_{h}d": Phrase(text=f"{{value}} orders, {halved}", decimals=1),
+                f"orders_decayed_{h}d": Phrase(
+                    text=f"{{value}} orders, {halved}", risk="low", decimals=1
+                ),
                 f"amount_decayed_{h}d": Phrase(
-                    text=f"{{value}} spent, {halved}", decimals=2, money=True
+                    text=f"{{value}} spent, {halved}",
+                    name=f"spend, {halved}",
+                    risk="low",
+                    decimals=2,
+                    money=True,
                 ),
             }
         return said

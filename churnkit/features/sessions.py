@@ -34,9 +34,9 @@ class Sessions:
         """How each feature is said to people, in order."""
         d, last = self.days, f"in the last {self.days} days"
         return {
-            f"sessions_{d}d": Phrase(text=f"{{value}} sessions {last}"),
+            f"sessions_{d}d": Phrase(text=f"{{value}} sessions {last}", risk="low"),
             f"session_events_mean_{d}d": Phrase(
-                text=f"{{value}} events per session {last}", decimals=1
+                text=f"{{value}} actions per session {last}", decimals=1
             ),
             f"session_minutes_mean_{d}d": Phrase(
                 text=f"{{value}} minutes per session {last}", decimals=1
@@ -44,7 +44,11 @@ class Sessions:
             f"cart_abandonment_share_{d}d": Phrase(
                 text=f"{{value}} of the carts {last} left behind", percent=True
             ),
-            f"products_viewed_{d}d": Phrase(text=f"{{value}} different products viewed {last}"),
+            f"products_viewed_{d}d": Phrase(
+                text=f"{{value}} different products viewed {last}",
+                zero=f"no product viewed {last}",
+                risk="low",
+            ),
         }
 
     def build(self, known: Known) -> Sequence[Aggregation]:

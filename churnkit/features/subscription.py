@@ -19,16 +19,33 @@ if TYPE_CHECKING:
 __all__ = ["Subscription"]
 
 PHRASES = {
-    "active_subscriptions": Phrase(text="{value} subscriptions running"),
-    "subscription_mrr": Phrase(text="{value} a month from subscriptions", decimals=2, money=True),
-    "subscription_tenure_days": Phrase(text="subscribed first {value} days ago"),
-    "days_since_subscription_start": Phrase(text="last subscription started {value} days ago"),
-    "subscriptions_ended": Phrase(text="{value} subscriptions ended for good"),
-    "days_since_subscription_end": Phrase(text="a subscription ended {value} days ago"),
+    "active_subscriptions": Phrase(text="{value} subscriptions running", risk="low"),
+    "subscription_mrr": Phrase(
+        text="{value} a month from subscriptions",
+        name="monthly revenue from subscriptions",
+        decimals=2,
+        money=True,
+    ),
+    "subscription_tenure_days": Phrase(
+        text="subscribed first {value} days ago", zero="subscribed first within the last day"
+    ),
+    "days_since_subscription_start": Phrase(
+        text="last subscription started {value} days ago",
+        zero="a subscription started within the last day",
+    ),
+    "subscriptions_ended": Phrase(text="{value} subscriptions ended for good", risk="high"),
+    "days_since_subscription_end": Phrase(
+        text="a subscription ended {value} days ago",
+        zero="a subscription ended within the last day",
+    ),
     "subscription_upgrades": Phrase(text="{value} upgrades of subscriptions"),
     "subscription_downgrades": Phrase(text="{value} downgrades of subscriptions"),
-    "days_since_upgrade": Phrase(text="no upgrade for {value} days"),
-    "days_since_downgrade": Phrase(text="last downgrade {value} days ago"),
+    "days_since_upgrade": Phrase(
+        text="last upgrade {value} days ago", zero="an upgrade within the last day"
+    ),
+    "days_since_downgrade": Phrase(
+        text="last downgrade {value} days ago", zero="a downgrade within the last day"
+    ),
 }
 
 
@@ -94,8 +111,14 @@ class Subscription:
         """How each feature is said to people."""
         said = dict(PHRASES)
         for d in self.windows_days:
-            text = f"monthly revenue changed by {{value}} in {d} days"
-            said[f"subscription_mrr_change_{d}d"] = Phrase(text=text, decimals=2, money=True)
+            said[f"subscription_mrr_change_{d}d"] = Phrase(
+                text=f"pays {{value}} a month than {d} days ago",
+                zero=f"pays the same as {d} days ago",
+                risk="low",
+                change=("more", "less"),
+                decimals=2,
+                money=True,
+            )
         if self.plans:
             said["subscription_plan"] = Phrase(text="on plan {value}", words=tuple(self.plans))
         return said

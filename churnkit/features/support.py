@@ -29,21 +29,46 @@ US_PER_HOUR = 3_600_000_000
 REOPENED_WITHIN_DAYS = 7
 NEVER = 2**62
 PHRASES = {
-    "days_since_ticket": Phrase(text="no contact with support for {value} days"),
+    "days_since_ticket": Phrase(
+        text="last contact with support {value} days ago",
+        zero="contact with support within the last day",
+    ),
     "tickets_per_order": Phrase(text="{value} contacts with support per order", decimals=2),
-    "open_tickets": Phrase(text="{value} tickets not resolved yet"),
-    "open_ticket_days_max": Phrase(text="waiting {value} days for a ticket to be resolved"),
-    "unanswered_tickets": Phrase(text="{value} tickets not answered yet"),
+    "open_tickets": Phrase(
+        text="{value} tickets not resolved yet", zero="no ticket waiting", risk="high"
+    ),
+    "open_ticket_days_max": Phrase(
+        text="waiting {value} days for a ticket to be resolved",
+        zero="waiting for a ticket since the last day",
+        risk="high",
+    ),
+    "unanswered_tickets": Phrase(
+        text="{value} tickets not answered yet", zero="no ticket unanswered", risk="high"
+    ),
     "first_response_hours_mean": Phrase(
-        text="{value} hours to the first answer of support", decimals=1
+        text="{value} hours to the first answer of support on average", risk="high", decimals=1
     ),
     "first_response_hours_max": Phrase(
-        text="at most {value} hours to the first answer of support", decimals=1
+        text="up to {value} hours to the first answer of support",
+        name="longest hours to the first answer of support",
+        risk="high",
+        decimals=1,
     ),
-    "resolution_hours_mean": Phrase(text="{value} hours until support resolved", decimals=1),
-    "resolution_hours_max": Phrase(text="at most {value} hours until support resolved", decimals=1),
-    "tickets_escalated": Phrase(text="{value} tickets escalated"),
-    "tickets_reopened": Phrase(text="back at support {value} times within a week"),
+    "resolution_hours_mean": Phrase(
+        text="{value} hours until support resolved a ticket on average", risk="high", decimals=1
+    ),
+    "resolution_hours_max": Phrase(
+        text="up to {value} hours until support resolved a ticket",
+        name="longest hours until support resolved a ticket",
+        risk="high",
+        decimals=1,
+    ),
+    "tickets_escalated": Phrase(text="{value} tickets escalated", risk="high"),
+    "tickets_reopened": Phrase(
+        text="back at support {value} times within a week",
+        zero="never back at support within a week",
+        risk="high",
+    ),
 }
 
 

@@ -24,15 +24,29 @@ def _phrases() -> dict[str, Phrase]:
     for kind in SURVEYS:
         words = WORDS[kind]
         said |= {
-            f"{kind}_last": Phrase(text=f"last answer on {words}: {{value}}"),
-            f"{kind}_mean": Phrase(text=f"answers on {words}: {{value}} on average", decimals=1),
-            f"{kind}_change": Phrase(
-                text=f"last answer on {words} differs by {{value}} from those before", decimals=1
+            f"{kind}_last": Phrase(text=f"last answer on {words}: {{value}}", risk="low"),
+            f"{kind}_mean": Phrase(
+                text=f"answers on {words}: {{value}} on average", risk="low", decimals=1
             ),
-            f"days_since_{kind}": Phrase(text=f"no answer on {words} for {{value}} days"),
+            f"{kind}_change": Phrase(
+                text=f"last answer on {words} {{value}} than those before",
+                zero=f"last answer on {words} like those before",
+                risk="low",
+                decimals=1,
+                change=("higher", "lower"),
+            ),
+            f"days_since_{kind}": Phrase(
+                text=f"last answer on {words} {{value}} days ago",
+                zero=f"answer on {words} within the last day",
+            ),
         }
     said["survey_answers"] = Phrase(text="answered {value} surveys")
-    said["survey_silent"] = Phrase(text="never answered a survey: {value}", words=("no", "yes"))
+    said["survey_silent"] = Phrase(
+        text="{value}",
+        name="whether a survey was ever answered",
+        risk="high",
+        words=("has answered a survey", "never answered a survey"),
+    )
     return said
 
 

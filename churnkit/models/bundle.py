@@ -59,7 +59,8 @@ class Bundle:
         ``gross_margin``, ``yearly_discount_rate``, and ``horizon_days`` of the lifetime value (None:
         that of the labels).
     typical : mapping of str to float or None
-        Median of each feature among training customers who stayed: what reasons compare with.
+        Of each feature among training customers who stayed, the median, or the most frequent category:
+        what reasons compare with.
     groups : mapping of str to str
         By feature, the group of correlated features that are one reason.
     distribution : mapping

@@ -10,10 +10,11 @@ import numpy as np
 
 from churnkit import __version__
 from churnkit.evaluation.backtest import predict_snapshot
+from churnkit.features.named import make_builders
 from churnkit.models.bundle import Bundle
 from churnkit.models.drift import describe
 from churnkit.pipeline.session import now
-from churnkit.reasons import correlated_groups
+from churnkit.reasons import correlated_groups, phrases_of, typical_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +74,7 @@ def make_bundle(
             "yearly_discount_rate": value.yearly_discount_rate,
             "horizon_days": value.horizon_days,
         },
-        typical=_medians(stayed, names=names),
+        typical=typical_values(stayed, names=names, phrases=phrases_of(make_builders(features))),
         groups=correlated_groups(
             newest.features.values, names=names, apart=newest.features.categories, seed=config.seed
         ),
@@ -93,12 +94,3 @@ def make_bundle(
             "lightgbm": installed_version("lightgbm"),
         },
     )
-
-
-def _medians(values: np.ndarray, *, names: Sequence[str]) -> dict[str, float | None]:
-    """Return the median of each column over its known values, None where there are none."""
-    medians: dict[str, float | None] = {}
-    for position, name in enumerate(names):
-        known = values[np.isfinite(values[:, position]), position]
-        medians[name] = float(np.median(known)) if known.size else None
-    return medians

@@ -8,7 +8,7 @@ from churnkit.reasons.groups import correlated_groups
 from churnkit.reasons.sample import ExplainedSample, Sampler
 from churnkit.reasons.scales import STEPS, FinalSteps, final_steps, on_probability
 from churnkit.reasons.spend import spend_contributions
-from churnkit.reasons.words import Reason, Reasons, phrases_of
+from churnkit.reasons.words import Reason, Reasons, phrases_of, typical_values
 
 __all__ = [
     "STEPS",
@@ -28,4 +28,5 @@ __all__ = [
     "on_probability",
     "phrases_of",
     "spend_contributions",
+    "typical_values",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.features.phrases import NumberFormat
+from churnkit.features.phrases import NumberFormat, Phrase
 from churnkit.reasons.groups import members
 
 if TYPE_CHECKING:
@@ -15,18 +15,55 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.features.build import FeatureBuilder, Phrase
+    from churnkit.features.build import FeatureBuilder
     from churnkit.models.base import FeatureMatrix
     from churnkit.reasons.contributions import Contributions
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Reason", "Reasons", "phrases_of"]
+__all__ = ["Reason", "Reasons", "phrases_of", "typical_values"]
+
+
+LEAST = 0.05
+"""Log-odds below which a group is no reason: at most 1.25 percentage points of the chance."""
 
 
 def phrases_of(builders: Sequence[FeatureBuilder]) -> dict[str, Phrase]:
     """Return the phrase of every feature of the builders."""
     return {name: phrase for builder in builders for name, phrase in builder.phrases.items()}
+
+
+def typical_values(
+    values: Floats, *, names: Sequence[str], phrases: Mapping[str, Phrase]
+) -> dict[str, float | None]:
+    """Return the value of each feature typical of some customers, None where none is known.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n, n_features)
+        NaN where not known.
+    names : sequence of str
+        Of the columns.
+    phrases : mapping of str to Phrase
+        A feature said in words has its most frequent value, every other the median.
+
+    Examples
+    --------
+    >>> said = {"plan": Phrase(text="on plan {value}", words=("a", "b", "c"))}
+    >>> typical_values(np.array([[0.0], [2.0], [0.0]]), names=["plan"], phrases=said)
+    {'plan': 0.0}
+    """
+    found: dict[str, float | None] = {}
+    for position, name in enumerate(names):
+        known = values[np.isfinite(values[:, position]), position]
+        if not known.size:
+            found[name] = None
+        elif phrases[name].words:
+            kinds, counts = np.unique(known, return_counts=True)
+            found[name] = float(kinds[np.argmax(counts)])
+        else:
+            found[name] = float(np.median(known))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +97,11 @@ class Reasons:
     """Puts the strongest risk-raising contributions of each customer into words.
 
     Correlated features are one reason: their contributions are added, and the one that adds most in
-    the direction of the sum is said. What says nothing of the customer, the date of the run or a
-    missing value, counts in the sum and is never said.
+    the direction of the sum is said. What says nothing counts in the sum and is never said: the date
+    of the run, a missing value, a value that looks like the typical one, and a value whose side of
+    the typical one would contradict common sense (see :class:`~churnkit.features.phrases.Phrase`). A
+    group without anything to say, or that moves the chance by less than about a percentage point
+    (:data:`LEAST`), is no reason.
 
     Parameters
     ----------
@@ -125,12 +165,12 @@ class Reasons:
         Returns
         -------
         sums : ndarray of float64, shape (n, n_groups)
-            0 where the group has no member to be said in the wanted direction.
+            0 where the group is no reason in the wanted direction.
         said : ndarray of int, shape (n, n_groups)
         """
         sign = 1.0 if raising else -1.0
         groups = self.groups_of(features.names)
-        told = self._sayable(features.names) & np.isfinite(features.values)
+        told = self._telling(features, raising=raising)
         wanted = np.where(told, sign * weights, -np.inf)
         sums = np.empty((len(weights), len(groups)))
         said = np.empty(sums.shape, dtype=np.intp)
@@ -139,7 +179,7 @@ class Reasons:
             said[:, g] = np.asarray(positions)[best]
             total = weights[:, positions].sum(axis=1)
             strongest = np.take_along_axis(wanted, said[:, g][:, None], 1)[:, 0]
-            sums[:, g] = np.where((strongest > 0.0) & (sign * total > 0.0), total, 0.0)
+            sums[:, g] = np.where((strongest > 0.0) & (sign * total >= LEAST), total, 0.0)
         return sums, said
 
     def of_customer(
@@ -190,8 +230,18 @@ class Reasons:
         """Return the positions of the features of each group, in the order of :meth:`sums`."""
         return members(self.groups, names)
 
-    def _sayable(self, names: tuple[str, ...]) -> NDArray[np.bool_]:
-        return np.array([self.phrases[name].sayable for name in names])
+    def _telling(self, features: FeatureMatrix, *, raising: bool) -> NDArray[np.bool_]:
+        """Return which values can be said as a reason, shape (n, n_features)."""
+        told = np.isfinite(features.values)
+        for position, name in enumerate(features.names):
+            phrase, typical = self.phrases[name], self.typical.get(name)
+            if not phrase.sayable:
+                told[:, position] = False
+                continue
+            values = features.values[:, position].astype(np.float64)
+            told[:, position] &= phrase.tells(values, typical)
+            told[:, position] &= ~phrase.against(values, typical, raising=raising)
+        return told
 
 
 def _strongest(sums: Floats, count: int) -> list[NDArray[np.intp]]:

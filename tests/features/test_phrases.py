@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from churnkit.errors import ParameterError
 from churnkit.features.phrases import NumberFormat, Phrase
@@ -14,8 +17,17 @@ from churnkit.features.phrases import NumberFormat, Phrase
         (Phrase(text="no order for {value} days"), 143.2, "no order for 143 days"),
         (Phrase(text="{value} spent", decimals=2), 1234567.891, "1,234,567.89 spent"),
         (Phrase(text="{value} of orders", percent=True), 0.256, "26 % of orders"),
-        (Phrase(text="{value} days between orders"), None, "unknown days between orders"),
-        (Phrase(text="{value} days between orders"), float("nan"), "unknown days between orders"),
+        (Phrase(text="{value} days between orders"), None, "days between orders: not known"),
+        (Phrase(text="{value} days between orders"), np.nan, "days between orders: not known"),
+        (Phrase(text="born in {value}", exact=True), 1961.0, "born in 1961"),
+        (Phrase(text="{value} of orders", percent=True), 0.003, "under 1 % of orders"),
+        (Phrase(text="{value} of orders", percent=True), 0.998, "over 99 % of orders"),
+        (Phrase(text="{value} of orders", percent=True), 0.0, "none of orders"),
+        (Phrase(text="{value} of orders", percent=True), 1.0, "100 % of orders"),
+        (Phrase(text="{value} orders so far"), 0.0, "no orders so far"),
+        (Phrase(text="got {value} rewards"), 0.0, "got no rewards"),
+        (Phrase(text="{value} days late"), 0.0, "0 days late"),
+        (Phrase(text="no order for {value} days", zero="ordered today"), 0.3, "ordered today"),
         (Phrase(text="the month of the last order"), 3.0, "the month of the last order"),
     ],
 )
@@ -33,12 +45,87 @@ def test_says_the_typical_value_where_it_is_known(typical):
     assert phrase.say(2.0, typical=typical) == "2.0 orders"
 
 
-def test_a_category_is_said_as_its_word_without_a_typical_one():
-    """The middle of categories means nothing, so none is shown; a missing one is unknown."""
-    phrase = Phrase(text="answers most on a {value}", words=("Monday", "Tuesday"))
+def test_a_category_is_said_as_its_word_beside_the_most_frequent():
+    """Both by their words; a missing one is not known."""
+    phrase = Phrase(text="on plan {value}", name="plan", words=("basic", "plus"))
 
-    assert phrase.say(1.0, typical=0.0) == "answers most on a Tuesday"
-    assert phrase.say(None) == "answers most on a unknown"
+    assert phrase.say(1.0, typical=0.0) == "on plan plus (customers who stay: mostly basic)"
+    assert phrase.say(1.0, typical=1.0) == "on plan plus (about as customers who stay)"
+    assert phrase.say(None) == "plan: not known"
+
+
+CHANGES = Phrase(text="{value} orders in May than in April", change=("more", "fewer"))
+
+
+@pytest.mark.parametrize(
+    ("value", "typical", "expected"),
+    [
+        (-3.0, 0.0, "3 fewer orders in May than in April (customers who stay: no change)"),
+        (1.0, -1.0, "1 more order in May than in April (customers who stay: 1 fewer)"),
+        (-1.0, -1.0, "1 fewer order in May than in April (about as customers who stay)"),
+        (0.0, None, "more or fewer orders in May than in April: no change"),
+    ],
+)
+def test_a_change_is_said_by_its_size_and_direction(value, typical, expected):
+    """Never as a number with a sign."""
+    assert CHANGES.say(value, typical=typical) == expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        (Phrase(text="{value} orders so far"), "orders so far"),
+        (
+            Phrase(text="{value} of the orders on weekends", percent=True),
+            "share of the orders on weekends",
+        ),
+        (Phrase(text="no order for {value} days"), "no order for … days"),
+        (Phrase(text="{value} spent so far", name="spend so far"), "spend so far"),
+        (CHANGES, "more or fewer orders in May than in April"),
+    ],
+)
+def test_a_label_names_the_feature(phrase, expected):
+    """Without a value, as a column would be called."""
+    assert phrase.label == expected
+
+
+@given(
+    value=st.floats(-1e6, 1e6, width=32),
+    typical=st.floats(-1e6, 1e6, width=32),
+    phrase=st.sampled_from(
+        [
+            Phrase(text="{value} days"),
+            Phrase(text="{value} days", decimals=1),
+            Phrase(text="{value} of it", percent=True),
+            Phrase(text="{value} spent", decimals=2, money=True),
+            Phrase(text="{value}", exact=True),
+        ]
+    ),
+)
+def test_a_value_that_tells_something_looks_different(value, typical, phrase):
+    """Whatever is close to a rounding, the two numbers shown are never the same."""
+    if phrase.tells(np.array([value]), typical)[0]:
+        assert phrase.say(value, typical=None) != phrase.say(typical, typical=None)
+        assert "about as" not in phrase.say(value, typical=typical)
+    else:
+        assert phrase.say(value, typical=typical).endswith("(about as customers who stay)")
+
+
+def test_a_twentieth_more_tells_nothing():
+    """Though the numbers shown differ."""
+    spent = Phrase(text="{value} spent", decimals=2, money=True)
+
+    assert spent.tells(np.array([1049.0, 1051.0, np.nan]), 1000.0).tolist() == [False, True, False]
+
+
+def test_common_sense_has_a_side():
+    """More silence never keeps a customer, and less of it is no reason for risk."""
+    silence, values = Phrase(text="silent for {value} days", risk="high"), np.array([10.0, 90.0])
+
+    assert silence.against(values, 30.0, raising=True).tolist() == [True, False]
+    assert silence.against(values, 30.0, raising=False).tolist() == [False, True]
+    assert not silence.against(values, None, raising=True).any()
+    assert not Phrase(text="{value} lines").against(values, 30.0, raising=True).any()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +164,7 @@ def test_amounts_have_their_currency():
 
     said = phrase.say(1000.0, typical=20.5, numbers=NumberFormat(name="de", currency="€"))
 
-    assert said == "1.000,00 € spent (customers who stay: 20,50 €)"
+    assert said == "1.000 € spent (customers who stay: 20,50 €)"
 
 
 @pytest.mark.parametrize(
@@ -97,10 +184,10 @@ def test_one_is_singular(text, expected):
 def test_what_is_usual_stands_beside():
     """The customer's own rhythm is said where it is known."""
     phrase = Phrase(
-        text="no order for {value} days", beside=("gap", "they usually order every {value} days")
+        text="no order for {value} days", beside=("gap", "usually one every {value} days")
     )
 
     assert phrase.say(143.0, beside=31.2, typical=9.0) == (
-        "no order for 143 days; they usually order every 31 days (customers who stay: 9)"
+        "no order for 143 days; usually one every 31 days (customers who stay: 9)"
     )
     assert phrase.say(143.0, beside=float("nan")) == "no order for 143 days"

@@ -9,7 +9,7 @@ from churnkit.errors import ModelGuardError
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.phrases import Phrase
 from churnkit.models.base import MODELS, FeatureMatrix
-from churnkit.reasons import Contributions, Reasons, contributions, phrases_of
+from churnkit.reasons import Contributions, Reasons, contributions, phrases_of, typical_values
 
 NAMES = ("days", "orders", "share")
 PHRASES = {
@@ -135,6 +135,55 @@ def test_unknown_values_are_no_reasons():
     assert found["reason_1"] is None
 
 
+def test_what_is_typical_is_no_reason():
+    """The next strongest takes the place of a value that looks like that of customers who stay."""
+    found = reasons_of([31.2, 2, 0.1], [0.9, 0.3, 0.0], typical={"days": 31.0, "orders": 7.0})
+
+    assert found["reason_1"] == "2 orders so far (customers who stay: 7)"
+    assert found["reason_2"] is None
+
+
+def test_what_contradicts_common_sense_is_no_reason():
+    """Less silence than usual may raise the risk in the model, and is not said."""
+    silent = {**PHRASES, "days": Phrase(text="no order for {value} days", risk="high")}
+    made = Reasons(phrases=silent, typical={"days": 31.0}, count=3)
+
+    found = made.columns(matrix([[5, 2, 0.125]]), one([0.9, 0.4, 0.2]))
+
+    assert found["reason_1"] == ["2 orders so far"]
+    assert found["reason_3"] == [None]
+
+
+def test_what_hardly_moves_the_chance_is_no_reason():
+    """Less than about a percentage point at most."""
+    found = reasons_of([143, 2, 0.125], [0.049, 0.05, 0.0])
+
+    assert found["reason_1_feature"] == "orders"
+    assert found["reason_2"] is None
+
+
+def test_the_next_member_speaks_for_a_group():
+    """The contribution is still that of all members."""
+    made = Reasons(
+        phrases=PHRASES, typical={"days": 143.0}, count=1, groups={"days": "days", "share": "days"}
+    )
+
+    found = made.columns(matrix([[143, 2, 0.125]]), one([0.3, 0.0, 0.2]))
+
+    assert found["reason_1"] == ["12 % of spend returned"]
+    assert found["reason_1_contribution"] == [pytest.approx(0.5)]
+
+
+def test_typical_values_are_middles_and_most_frequent_words():
+    """Over known values, None where there are none."""
+    values = np.array([[1.0, 2.0, np.nan], [3.0, 2.0, np.nan], [np.nan, 0.0, np.nan]])
+    said = PHRASES | {"orders": Phrase(text="on plan {value}", words=("a", "b", "c"))}
+
+    found = typical_values(values, names=NAMES, phrases=said)
+
+    assert found == {"days": 2.0, "orders": 2.0, "share": None}
+
+
 def test_no_reasons_wanted():
     """With a count of 0 there are no columns."""
     assert reasons_of([1, 2, 0.1], [0.1, 0.2, 0.3], count=0) == {}
@@ -147,7 +196,10 @@ def test_every_feature_has_a_phrase():
 
     names = {name for builder in builders for name in builder.feature_names}
     assert set(phrases) == names
-    assert not [n for n, p in phrases.items() if n in p.say(1.0) and "_" in n]
+    for value in (0.0, 1.0, 2.0):
+        said = {name: phrase.say(value) for name, phrase in phrases.items() if not phrase.words}
+        assert not [n for n, words in said.items() if (n in words and "_" in n) or "-" in words]
+    assert len({phrase.label for phrase in phrases.values()}) == len(phrases)
 
 
 def grouped():
