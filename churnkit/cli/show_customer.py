@@ -168,15 +168,12 @@ def _reasons(console: Console, page: CustomerPage) -> None:
 
 
 def _bars(console: Console, page: CustomerPage) -> None:
-    """Print a diverging bar for each strong feature, in points of the probability, down to the total."""
+    """Print a diverging bar for each strong driver, in points of the probability, down to the total."""
     steps = page.steps
-    rows = page.contributions[:MOST_BARS]
-    rest = page.contributions[MOST_BARS:]
-    lines = [
-        (row["says"].split(" (customers who stay")[0], row["probability_points"]) for row in rows
-    ]
+    rows, rest = page.drivers[:MOST_BARS], page.drivers[MOST_BARS:]
+    lines = [(row["says"].split(" (", maxsplit=1)[0], row["probability_points"]) for row in rows]
     if rest:
-        lines.append((f"{len(rest)} other features", sum(r["probability_points"] for r in rest)))
+        lines.append((f"{len(rest)} other drivers", sum(r["probability_points"] for r in rest)))
     lines.append(("the rhythm of orders, by the purchase model", steps["purchase_model"]))
     lines.append(("calibration", steps["calibration"]))
     scale = max((abs(points) for _, points in lines), default=0.0) or 1.0

@@ -46,16 +46,18 @@ def _drivers(console: Console, result: ExplainResult) -> None:
         f" version {result.model_version}"
     )
     table = plain_table(title, "what", "size", "95 % interval", right=("size", "95 % interval"))
-    for row in result.drivers[:MOST_DRIVERS]:
+    for row in result.groups[:MOST_DRIVERS]:
+        others = len(row["features"]) - 1
         add_row(
             table,
-            row["says"],
+            row["says"] + (f" (and {others} that move with it)" if others else ""),
             f"{row['mean_contribution']:.3f}",
             _interval(row["low"], row["high"]),
         )
     console.print(table)
     console.say(
-        f"Size: mean of what a feature adds to, or takes from, the learner's {UNITS[result.target]}."
+        f"Size: mean of what a driver adds to, or takes from, the learner's {UNITS[result.target]}."
+        " Features that move together are one driver, as in the reasons."
     )
 
 
@@ -65,7 +67,8 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _segments(console: Console, result: ExplainResult) -> None:
     table = plain_table(
-        f"Strongest by {result.by.replace('_', ' ')}, on {len(result.sample.customer_ids):,} customers",
+        f"Strongest features by {result.by.replace('_', ' ')}, on"
+        f" {len(result.sample.customer_ids):,} customers",
         "segment",
         "customers",
         "what",
@@ -97,7 +100,9 @@ def _cohorts(console: Console, result: ExplainResult) -> None:
 
 
 def _interactions(console: Console, result: ExplainResult) -> None:
-    table = plain_table("Strongest pairs", "what", "with", "joint effect", right=("joint effect",))
+    table = plain_table(
+        "Pairs of features", "what", "with", "joint effect", right=("joint effect",)
+    )
     for row in (result.interactions or [])[:MOST_PAIRS]:
         add_row(table, row["says"], row["with_says"], f"{row['mean_joint_effect']:.3f}")
     console.print(table)
@@ -105,7 +110,7 @@ def _interactions(console: Console, result: ExplainResult) -> None:
 
 def _changes(console: Console, result: ExplainResult) -> None:
     numbers = ("then", "now", "change", "95 % interval", "on mean")
-    table = plain_table(f"Drivers since {result.compared_with}", "what", *numbers, right=numbers)
+    table = plain_table(f"Features since {result.compared_with}", "what", *numbers, right=numbers)
     for row in result.changes[:MOST_DRIVERS]:
         add_row(
             table,

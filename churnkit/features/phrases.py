@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMBER_FORMATS", "NumberFormat", "Phrase"]
 
-ONE_OF_MANY = re.compile(
-    r"\{value\} ((?:more |fewer |later |different |active )*)(\w{3,})s\b(?! of)"
-)
-COUNTED = re.compile(r"\{value\} (?!days|hours|minutes|times)(?=\w{3,}s\b)")
-WHOLE_MONEY = 100.0
-"""From here on amounts are said without decimals."""
+WORDS_BETWEEN = r"((?:(?!of |is |in )\w+ ){0,2}?)"
+ONE_OF_MANY = re.compile(r"\{value\} " + WORDS_BETWEEN + r"(\w{3,})s\b")
+COUNTED = re.compile(r"\{value\} (?!days|hours|minutes|times)(?=" + WORDS_BETWEEN + r"\w{3,}s\b)")
+WHOLE = 100.0
+"""From here on numbers are said without decimals."""
 NO_CHANGE = "no change"
 NEAR = 0.05
 """A value this close to the typical one, as a share of it, tells nothing."""
@@ -44,7 +43,7 @@ class Phrase:
         the typical one is never said as a reason for risk, nor one on this side as what keeps the
         customer.
     decimals : int, default 0
-        How many decimals the value is shown with; of amounts only below 100.
+        How many decimals the value is shown with, if it is below 100.
     percent : bool, default False
         Show a share as a percentage.
     money : bool, default False
@@ -128,8 +127,7 @@ class Phrase:
             return f"{self.label}: not known" if "{value}" in self.text else self.text
         words = self._sentence(value, numbers)
         if self.beside is not None and _known(beside) and round(beside):
-            usual = self._number(beside, numbers)
-            words += "; " + _singular(self.beside[1], usual).format(value=usual)
+            words += "; " + self._usual(self.beside[1], self._number(beside, numbers))
         if "{value}" not in self.text or not _known(typical):
             return words
         if not self.tells(np.array([value]), typical)[0]:
@@ -169,6 +167,10 @@ class Phrase:
         said = self._number(value, numbers)
         return _singular(self.text, said).format(value=said)
 
+    @staticmethod
+    def _usual(text: str, said: str) -> str:
+        return text.replace("{value} days", "day") if said == "1" else text.format(value=said)
+
     def _zero(self, value: float) -> str:
         """Return what is said of a value shown as 0, empty if that is the number itself."""
         if self.zero or self.change:
@@ -190,9 +192,9 @@ class Phrase:
         return self._plain(value, numbers)
 
     def _plain(self, value: float, numbers: NumberFormat) -> str:
+        decimals = 0 if abs(value) >= WHOLE else self.decimals
         if self.money:
-            whole = abs(value) >= WHOLE_MONEY
-            return numbers.amount(value, decimals=0 if whole else self.decimals)
+            return numbers.amount(value, decimals=decimals)
         if self.percent:
             said = numbers.number(value * 100, decimals=self.decimals)
             # What is rounded to nothing or to everything is neither.
@@ -201,7 +203,7 @@ class Phrase:
             return "over 99 %" if said == "100" and value < 1.0 else f"{said} %"
         if self.exact:
             return numbers.exact(value)
-        return numbers.number(value, decimals=self.decimals)
+        return numbers.number(value, decimals=decimals)
 
 
 def _known(value: float | None) -> TypeGuard[float]:

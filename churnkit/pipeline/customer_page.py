@@ -60,6 +60,9 @@ class CustomerPage:
         Every feature, the strongest first: ``feature``, ``value``, ``typical``, ``contribution`` (to
         the learner's log-odds), ``probability_points`` (of the churn probability, percentage points)
         and ``says``.
+    drivers : list of dict
+        The same by group of correlated features, which are one reason: ``features``, the one that is
+        said as ``feature``, ``contribution``, ``probability_points`` and ``says``.
     steps : dict
         From the average customer to the probability: ``base_probability``, then in percentage points
         ``features``, ``purchase_model``, ``calibration``; they add up exactly. The level of the
@@ -89,6 +92,7 @@ class CustomerPage:
     raises: list[Reason]
     keeps: list[Reason]
     contributions: list[dict[str, Any]]
+    drivers: list[dict[str, Any]]
     steps: dict[str, float]
     what_if: list[Any]
     below: float | None
@@ -202,6 +206,7 @@ def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str
     parts = steps.parts(found.values)
     points = 100.0 * on_probability(parts, base=steps.base)[0]
     features, weights = bundle.feature_names, found.values[0]
+    place = {name: i for i, name in enumerate(features)}
     return {
         "raises": reasons.of_customer(matrix, found.values, raising=True),
         "keeps": reasons.of_customer(matrix, found.values, raising=False),
@@ -215,6 +220,13 @@ def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str
                 "says": reasons.say(matrix, 0, features[i]),
             }
             for i in np.argsort(-np.abs(weights), kind="stable")
+        ],
+        "drivers": [
+            {
+                **part.to_dict(),
+                "probability_points": float(points[[place[n] for n in part.features]].sum()),
+            }
+            for part in reasons.parts(matrix, found.values)
         ],
         "steps": {
             "base_probability": float(1.0 / (1.0 + np.exp(-steps.base))),

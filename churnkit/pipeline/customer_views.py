@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.purchase import forecast_purchases
 from churnkit.pipeline.happenings import happenings_of, orders_of
-from churnkit.reasons import contributions, phrases_of
+from churnkit.pipeline.reasoning import reasons_of
+from churnkit.reasons import contributions, group_sums, leaders, members, phrases_of
 from churnkit.reporting import CustomerView, DriverSample
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from churnkit.features.phrases import Phrase
     from churnkit.models.bundle import Bundle
     from churnkit.pipeline.session import Session
     from churnkit.reasons import Contributions
@@ -89,14 +89,25 @@ def drawn_customers(scores: pa.Table, *, seed: int) -> list[str]:
 def driver_sample(
     bundle: Bundle, explained: ExplainedCustomers, *, drawn: Sequence[str]
 ) -> DriverSample:
-    """Return what the page says of the drivers, from customers drawn at random."""
+    """Return what the page says of the drivers, from customers drawn at random.
+
+    Correlated features are one driver, in the groups of the reasons.
+    """
+    names = bundle.feature_names
     phrases = phrases_of(make_builders(bundle.features))
     rows = np.array([explained.rows[name] for name in drawn])
+    weights = explained.found.values[rows]
+    grouped = members(bundle.groups, names)
+    leading = leaders(np.abs(weights).mean(axis=0), grouped)
     return DriverSample(
-        names=bundle.feature_names,
-        phrases={name: phrases[name].text.format(value="…") for name in bundle.feature_names},
-        values=explained.matrix.values[rows],
-        contributions=explained.found.values[rows],
+        names=tuple(names[i] for i in leading),
+        phrases={name: phrases[name].label for name in names},
+        values=explained.matrix.values[np.ix_(rows, np.array(leading))],
+        contributions=group_sums(weights, grouped),
+        others=tuple(
+            tuple(names[i] for i in positions if i != leader)
+            for leader, positions in zip(leading, grouped, strict=True)
+        ),
     )
 
 
@@ -124,16 +135,16 @@ def customer_views(
     ids = top.column("customer_id").to_pylist()
     past = past_probabilities(session, bundle, ids) if scored <= MOST_FOR_PAST else {}
     orders, happenings = orders_of(session, ids), happenings_of(session, ids)
-    phrases = phrases_of(make_builders(bundle.features))
+    reasons = reasons_of(session.config, bundle)
     views = []
     for row in top.to_pylist():
         name = row["customer_id"]
-        at = explained.rows[name]
-        values, weights = explained.matrix.values[at], explained.found.values[at]
+        at = np.array([explained.rows[name]])
+        parts = reasons.parts(explained.matrix[at], explained.found.values[at])
         views.append(
             CustomerView(
                 scores=row,
-                reasons=_in_words(bundle, phrases, values=values, weights=weights),
+                reasons=[(part.says, part.contribution) for part in parts],
                 past=[(day, known.get(name)) for day, known in past.items()],
                 orders=orders.get(name, []),
                 happenings=happenings.get(name, []),
@@ -145,18 +156,6 @@ def customer_views(
 
 def _snapshot(bundle: Bundle, cutoff: date) -> Snapshot:
     return Snapshot(cutoff=cutoff, time_zone=bundle.data["time_zone"], **bundle.snapshot)
-
-
-def _in_words(
-    bundle: Bundle, phrases: Mapping[str, Phrase], *, values: Any, weights: Any
-) -> list[tuple[str, float]]:
-    """Return every contribution to one customer's risk with its feature in words, the strongest first."""
-    said = []
-    for i in np.argsort(-np.abs(weights), kind="stable"):
-        name = bundle.feature_names[i]
-        words = phrases[name].say(float(values[i]), typical=bundle.typical.get(name))
-        said.append((words, float(weights[i])))
-    return said
 
 
 def past_probabilities(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExplainResult"]
 
-FRAMES = ("drivers", "segments", "cohorts", "interactions", "changes")
+FRAMES = ("drivers", "groups", "segments", "cohorts", "interactions", "changes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,9 @@ class ExplainResult:
         Which library computed the contributions, and by which rule it was chosen.
     drivers : list of dict
         By feature, the strongest first; see :meth:`churnkit.reasons.DriverSums.rows`.
+    groups : list of dict
+        The same by group of correlated features, which are one reason; see
+        :func:`churnkit.reasons.drivers_by_group`.
     by : str
         What the segments are.
     segments : list of dict
@@ -68,6 +71,7 @@ class ExplainResult:
     population: int
     method: str
     drivers: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
     by: str
     segments: list[dict[str, Any]]
     cohorts: list[dict[str, Any]]
@@ -87,6 +91,7 @@ class ExplainResult:
             "population": self.population,
             "method": self.method,
             "drivers": self.drivers,
+            "groups": self.groups,
             "by": self.by,
             "segments": self.segments,
             "cohorts": self.cohorts,
@@ -98,7 +103,9 @@ class ExplainResult:
         }
 
     def to_pandas(self, what: str = "drivers") -> Any:
-        """Return a part as a frame: ``drivers``, ``segments``, ``cohorts``, ``interactions``, ``changes``.
+        """Return a part as a frame.
+
+        ``drivers``, ``groups``, ``segments``, ``cohorts``, ``interactions`` or ``changes``.
 
         Raises
         ------

@@ -109,6 +109,7 @@ def explain(
             population=len(found.rows),
             method=found.method,
             drivers=found.sums.rows(bundle.feature_names, found.sample.says),
+            groups=found.groups,
             by=by,
             segments=drivers_by_segment(
                 found.sample.contributions,

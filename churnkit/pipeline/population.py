@@ -22,7 +22,9 @@ from churnkit.reasons import (
     ExplainedSample,
     Sampler,
     contributions,
+    drivers_by_group,
     final_steps,
+    group_sums,
     spend_contributions,
 )
 
@@ -73,6 +75,8 @@ class ExplainedPopulation:
     level : Level
     reasons : Reasons
     sums : DriverSums
+    groups : list of dict
+        Drivers by group of features that are one reason; see :func:`churnkit.reasons.drivers_by_group`.
     sample : ExplainedSample
     method : str
         How contributions were computed.
@@ -93,6 +97,7 @@ class ExplainedPopulation:
     level: Level
     reasons: Reasons
     sums: DriverSums
+    groups: list[dict[str, Any]]
     sample: ExplainedSample
     method: str
     wanted: dict[str, FeatureMatrix]
@@ -168,6 +173,7 @@ class _Pass:
     reasons: Reasons
     sampler: Sampler
     sums: DriverSums = field(default_factory=DriverSums)
+    of_groups: DriverSums = field(default_factory=DriverSums)
     base: float = 0.0
     methods: Counter[str] = field(default_factory=Counter)
     found: dict[str, FeatureMatrix] = field(default_factory=dict)
@@ -197,6 +203,8 @@ class _Pass:
             self.methods[explained.method] += len(ids)
             self.ids += ids
             self.sums.see(explained.values)
+            grouped = self.reasons.groups_of(matrix.names)
+            self.of_groups.see(group_sums(explained.values, grouped))
             self.sampler.see(ids, matrix.values, explained.values)
             self.log_odds.append(learner.predict_raw(matrix))
             mine = {name: values[eligible] for name, values in base.items()}
@@ -278,6 +286,13 @@ class _Pass:
             level=level,
             reasons=self.reasons,
             sums=self.sums,
+            groups=drivers_by_group(
+                self.sums,
+                self.of_groups,
+                grouped=self.reasons.groups_of(self.bundle.feature_names),
+                names=self.bundle.feature_names,
+                says=says,
+            ),
             sample=ExplainedSample(
                 customer_ids=ids,
                 feature_names=self.bundle.feature_names,
@@ -310,7 +325,7 @@ class _Pass:
             rows.append(
                 {
                     "feature": name,
-                    "says": "nothing raises the risk"
+                    "says": "nothing raises the risk above the average"
                     if name is None
                     else self.reasons.phrases[name].label,
                     "customers": int(inside.sum()),

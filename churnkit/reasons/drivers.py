@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DriverSums", "change_of_drivers", "dependence", "drivers_by_segment"]
+__all__ = [
+    "DriverSums",
+    "change_of_drivers",
+    "dependence",
+    "drivers_by_group",
+    "drivers_by_segment",
+]
 
 Z = 1.959963984540054  # two-sided 95 %
 BINS = 12
@@ -79,6 +85,40 @@ class DriverSums:
             }
             for i in np.argsort(-mean, kind="stable")
         ]
+
+
+def drivers_by_group(
+    sums: DriverSums,
+    of_groups: DriverSums,
+    *,
+    grouped: Sequence[Sequence[int]],
+    names: Sequence[str],
+    says: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """Return one row for each group of features that are one reason, the strongest first.
+
+    Parameters
+    ----------
+    sums, of_groups : DriverSums
+        Over the contributions of the features, and over their sums by group.
+    grouped : sequence of sequence of int
+        Positions of the features of each group.
+    names : sequence of str
+        Of the features.
+    says : mapping of str to str
+        What each feature is, in words.
+
+    Returns
+    -------
+    list of dict
+        As :meth:`DriverSums.rows`, ``feature`` being the strongest of the group, with ``features``:
+        all of them, the strongest first.
+    """
+    ranked = [sorted(positions, key=lambda i: -sums.mean[i]) for positions in grouped]
+    leading = [names[positions[0]] for positions in ranked]
+    members = {names[p[0]]: [names[i] for i in p] for p in ranked}
+    rows = of_groups.rows(leading, says)
+    return [{**row, "features": members[row["feature"]]} for row in rows]
 
 
 def _interval(mean: float, error: float, *, least: float = -np.inf) -> dict[str, float | None]:

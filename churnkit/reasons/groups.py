@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["correlated_groups", "members"]
+__all__ = ["correlated_groups", "group_sums", "leaders", "members"]
 
 LEAST_CORRELATION = 0.7
 MOST_ROWS = 20_000
@@ -77,6 +77,36 @@ def members(groups: Mapping[str, str], names: Sequence[str]) -> list[list[int]]:
     for position, name in enumerate(names):
         found.setdefault(groups.get(name, name), []).append(position)
     return list(found.values())
+
+
+def group_sums(weights: Floats, grouped: Sequence[Sequence[int]]) -> Floats:
+    """Return the sum of the contributions of each group, shape (n, n_groups).
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (n, n_features)
+    grouped : sequence of sequence of int
+        See :func:`members`.
+
+    Examples
+    --------
+    >>> group_sums(np.array([[1.0, 2.0, -1.0]]), [[0, 2], [1]]).tolist()
+    [[0.0, 2.0]]
+    """
+    return np.column_stack([weights[:, list(positions)].sum(axis=1) for positions in grouped])
+
+
+def leaders(size: Floats, grouped: Sequence[Sequence[int]]) -> list[int]:
+    """Return the position of the feature of each group whose size is the largest.
+
+    Parameters
+    ----------
+    size : ndarray of float64, shape (n_features,)
+        Mean |contribution|.
+    grouped : sequence of sequence of int
+        See :func:`members`.
+    """
+    return [max(positions, key=lambda i: (size[i], -i)) for positions in grouped]
 
 
 def _ranks(values: NDArray[np.float32]) -> Floats:

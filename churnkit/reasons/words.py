@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Reason", "Reasons", "phrases_of", "typical_values"]
 
 
-LEAST = 0.05
-"""Log-odds below which a group is no reason: at most 1.25 percentage points of the chance."""
+LEAST = 0.02
+"""Log-odds below which a group is no reason: at most half a percentage point of the chance."""
 
 
 def phrases_of(builders: Sequence[FeatureBuilder]) -> dict[str, Phrase]:
@@ -100,7 +100,7 @@ class Reasons:
     the direction of the sum is said. What says nothing counts in the sum and is never said: the date
     of the run, a missing value, a value that looks like the typical one, and a value whose side of
     the typical one would contradict common sense (see :class:`~churnkit.features.phrases.Phrase`). A
-    group without anything to say, or that moves the chance by less than about a percentage point
+    group without anything to say, or that moves the chance by less than half a percentage point
     (:data:`LEAST`), is no reason.
 
     Parameters
@@ -208,6 +208,35 @@ class Reasons:
             for g in order
             if sums[0, g] != 0.0
         ]
+
+    def parts(self, features: FeatureMatrix, weights: Floats) -> list[Reason]:
+        """Return every group of one customer with what it adds, reason or not, the largest first.
+
+        A group is said by its member that adds most in the direction of its sum.
+
+        Parameters
+        ----------
+        features : FeatureMatrix, shape (1, n_features)
+        weights : ndarray of float64, shape (1, n_features)
+            Contributions to the log-odds of churning.
+        """
+        told = {True: self._telling(features, raising=True)[0]}
+        told[False] = self._telling(features, raising=False)[0]
+        made = []
+        for positions in self.groups_of(features.names):
+            total = float(weights[0, positions].sum())
+            sign, tells = (1.0 if total >= 0 else -1.0), told[total >= 0]
+            ranks = [(tells[i], sign * weights[0, i], -i) for i in positions]
+            said = -max(ranks)[2]
+            made.append(
+                Reason(
+                    says=self._say(features, 0, said),
+                    feature=features.names[said],
+                    features=tuple(features.names[i] for i in positions),
+                    contribution=total,
+                )
+            )
+        return sorted(made, key=lambda part: -abs(part.contribution))
 
     def say(self, features: FeatureMatrix, row: int, feature: str) -> str:
         """Return what a feature of a customer says, reason or not."""

@@ -70,7 +70,7 @@ def customer_rows(customers: Sequence[CustomerView]) -> list[dict[str, Any]]:
                 "earned": s["historical_ltv"],
                 "idle": s["days_since_last_order"],
                 "orders": s["orders"],
-                "reason": reason or "nothing raises the risk",
+                "reason": reason or "nothing raises the risk above the average",
                 "shown": {
                     "probability": percent(s["churn_probability"]),
                     "spend": amount(s["expected_spend"]),

@@ -1,4 +1,4 @@
-"""What drives churn: the strongest features, how each moves the risk, and of whom."""
+"""What drives churn: the strongest groups of features, how each moves the risk, and of whom."""
 
 from __future__ import annotations
 
@@ -26,22 +26,25 @@ ROW_HEIGHT = 30
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DriverSample:
-    """Features of some customers and what each adds to the log-odds of churning.
+    """Drivers of some customers and what each adds to the log-odds of churning.
 
     Attributes
     ----------
     names : tuple of str
-        Features.
+        The strongest feature of each driver.
     phrases : mapping of str to str
         What each feature is, in words.
-    values, contributions : ndarray, shape (n, n_features)
-        Feature values (NaN: not known) and contributions.
+    values, contributions : ndarray, shape (n, n_drivers)
+        Values of those features (NaN: not known), and contributions of the whole driver.
+    others : tuple of tuple of str
+        The features that move with the strongest and are one driver with it; empty: none.
     """
 
     names: tuple[str, ...]
     phrases: Mapping[str, str]
     values: NDArray[Any]
     contributions: NDArray[np.float64]
+    others: tuple[tuple[str, ...], ...] = ()
 
     @property
     def order(self) -> NDArray[np.intp]:
@@ -50,7 +53,7 @@ class DriverSample:
 
 
 def driver_rows(sample: DriverSample) -> list[dict[str, Any]]:
-    """Return the strongest features: words, mean |contribution| with interval, width of its bar."""
+    """Return the strongest drivers: words, mean |contribution| with interval, width of its bar."""
     sizes = np.abs(sample.contributions)
     mean = sizes.mean(axis=0)
     n = len(sizes)
@@ -61,6 +64,7 @@ def driver_rows(sample: DriverSample) -> list[dict[str, Any]]:
         {
             "feature": sample.names[i],
             "says": sample.phrases[sample.names[i]],
+            "others": [sample.phrases[name] for name in sample.others[i]] if sample.others else [],
             "mean": decimal(float(mean[i]), 3),
             "error": "" if np.isnan(error[i]) else f"± {1.96 * float(error[i]):.1g}",
             "share": round(100.0 * float(mean[i]) / top, 1),
@@ -116,9 +120,9 @@ def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
         attributes = {"class": "tick middle", "x": place, "y": height - 8}
         shapes.append(Shape(tag="text", attributes=attributes, text=tick))
     return Chart(
-        title="How the strongest features move single customers",
+        title="How the strongest drivers move single customers",
         says=f"Each dot is one of {len(chosen)} customers. Its colour says whether the customer's"
-        " value is low or high among all.",
+        " value of the feature named is low or high among all.",
         shapes=shapes,
         legend=[("q0", "low value"), ("q2", "middle"), ("q4", "high value"), ("qn", "not known")],
         width=width,

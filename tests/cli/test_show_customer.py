@@ -21,8 +21,8 @@ def reason(says, contribution):
 
 def page(**changes):
     """Return a page with everything on it."""
-    long = "spend in the last 180 days changed by £1,609.89 against the 180 days before"
-    row = {"feature": "f", "value": 1.0, "typical": 2.0, "contribution": 0.5}
+    long = "£1,610 less spent in the last 180 days than in the 180 days before that"
+    row = {"feature": "f", "features": ["f"], "contribution": 0.5}
     given = {
         "customer_id": "[bold]12347",
         "as_of": "2011-12-10",
@@ -39,9 +39,10 @@ def page(**changes):
             "p_alive": 0.987,
             "horizon_days": 90,
         },
-        "raises": [reason(f"{long} (customers who stay: -£225.72)", 0.6)],
+        "raises": [reason(f"{long} (customers who stay: £226 less)", 0.6)],
         "keeps": [reason("8 orders so far", -0.2)],
-        "contributions": [
+        "contributions": [],
+        "drivers": [
             {**row, "says": long, "probability_points": 12.5},
             {**row, "says": "8 orders so far (customers who stay: 6)", "probability_points": -4.0},
         ],
@@ -107,7 +108,7 @@ def test_bars_lead_from_the_average_to_the_customer():
     bars = {line.split("  ")[0].strip(): line for line in lines if "█" in line}
 
     assert "an average customer" in printed(page())
-    (up,) = [line for name, line in bars.items() if name.startswith("spend in the last")]
+    (up,) = [line for name, line in bars.items() if name.startswith("£1,610 less spent")]
     (down,) = [line for name, line in bars.items() if name == "8 orders so far"]
     assert up.count("█") == 10
     assert down.count("█") == 3

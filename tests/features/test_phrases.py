@@ -15,7 +15,8 @@ from churnkit.features.phrases import NumberFormat, Phrase
     ("phrase", "value", "expected"),
     [
         (Phrase(text="no order for {value} days"), 143.2, "no order for 143 days"),
-        (Phrase(text="{value} spent", decimals=2), 1234567.891, "1,234,567.89 spent"),
+        (Phrase(text="{value} spent", decimals=2), 1234567.891, "1,234,568 spent"),
+        (Phrase(text="{value} spent", decimals=2), 99.5, "99.50 spent"),
         (Phrase(text="{value} of orders", percent=True), 0.256, "26 % of orders"),
         (Phrase(text="{value} days between orders"), None, "days between orders: not known"),
         (Phrase(text="{value} days between orders"), np.nan, "days between orders: not known"),
@@ -26,6 +27,9 @@ from churnkit.features.phrases import NumberFormat, Phrase
         (Phrase(text="{value} of orders", percent=True), 1.0, "100 % of orders"),
         (Phrase(text="{value} orders so far"), 0.0, "no orders so far"),
         (Phrase(text="got {value} rewards"), 0.0, "got no rewards"),
+        (Phrase(text="{value} sms messages sent"), 0.0, "no sms messages sent"),
+        (Phrase(text="{value} sms messages sent"), 1.0, "1 sms message sent"),
+        (Phrase(text="{value} chance of orders", percent=True), 0.01, "1 % chance of orders"),
         (Phrase(text="{value} days late"), 0.0, "0 days late"),
         (Phrase(text="no order for {value} days", zero="ordered today"), 0.3, "ordered today"),
         (Phrase(text="the month of the last order"), 3.0, "the month of the last order"),
@@ -191,3 +195,5 @@ def test_what_is_usual_stands_beside():
         "no order for 143 days; usually one every 31 days (customers who stay: 9)"
     )
     assert phrase.say(143.0, beside=float("nan")) == "no order for 143 days"
+    assert phrase.say(143.0, beside=1.2) == "no order for 143 days; usually one every day"
+    assert phrase.say(143.0, beside=0.2) == "no order for 143 days"

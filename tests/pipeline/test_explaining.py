@@ -63,6 +63,25 @@ def test_drivers_are_mean_absolute_contributions(explained):
     assert (drivers["mean_contribution"] <= drivers["high"]).all()
 
 
+def test_groups_are_the_sums_of_their_features(shop, explained):
+    """As the reasons group them: every feature in one group, named after its strongest."""
+    table = pd.read_parquet(explained.output).drop(columns=["customer_id", "base"])
+    drivers = explained.to_pandas().set_index("feature")["mean_contribution"]
+    bundle = load_bundle(shop.bundle)
+
+    groups = explained.to_pandas("groups")
+
+    assert sorted(name for names in groups["features"] for name in names) == sorted(table.columns)
+    assert {tuple(sorted(names)) for names in groups["features"]} == {
+        tuple(sorted(name for name, mine in bundle.groups.items() if mine == group))
+        for group in set(bundle.groups.values())
+    }
+    for row in groups.itertuples():
+        assert row.mean_contribution == pytest.approx(table[row.features].sum(axis=1).abs().mean())
+        assert row.feature == row.features[0] == drivers[row.features].idxmax()
+    assert groups["mean_contribution"].is_monotonic_decreasing
+
+
 def test_a_page_says_what_the_score_table_says(explained, scored):
     """Probability, band, rank, value and the strongest reasons of one customer."""
     page = explained.customers["last-instant-before"]

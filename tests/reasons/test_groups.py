@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from churnkit.reasons import correlated_groups
+from churnkit.reasons import correlated_groups, group_sums, leaders, members
 
 
 @settings(max_examples=30, deadline=None)
@@ -43,3 +43,15 @@ def test_nothing_to_compare():
     """One feature, or one row, makes no group."""
     assert correlated_groups(np.zeros((5, 1)), names=["a"]) == {"a": "a"}
     assert correlated_groups(np.zeros((1, 2)), names=["a", "b"]) == {"a": "a", "b": "b"}
+
+
+def test_sums_and_leaders_of_groups():
+    """A group adds what its features add together, and its largest leads; the first of equals."""
+    weights = np.array([[1.0, -2.0, 0.5, 4.0], [3.0, 1.0, 0.5, -4.0]])
+    grouped = members({"a": "a", "c": "a", "b": "b", "d": "b"}, ["a", "b", "c", "d"])
+
+    found = group_sums(weights, grouped)
+
+    assert grouped == [[0, 2], [1, 3]]
+    assert found.tolist() == [[1.5, 2.0], [3.5, -3.0]]
+    assert leaders(np.array([1.0, 1.5, 2.0, 1.5]), grouped) == [2, 1]

@@ -140,7 +140,7 @@ def test_days_of_happenings_are_counted_from_1970(report, customer):
     [
         ({}, "no order for 143 days (customers who stay: 31)"),
         ({"reason_1": "silent"}, "silent"),
-        ({"reason_1": None}, "nothing raises the risk"),
+        ({"reason_1": None}, "nothing raises the risk above the average"),
     ],
 )
 def test_main_reason_is_that_of_the_score_table(customer, scores, shown):

@@ -116,7 +116,7 @@
   const signed = (v) => `${v > 0 ? "+" : v < 0 ? "−" : ""}${Math.abs(v).toFixed(2)}`;
   function waterfall(customer) {
     const steps = customer.reasons.map(([words, weight]) => [words, weight]);
-    if (customer.others[0]) steps.push([`${customer.others[0]} other features together`, customer.others[1]]);
+    if (customer.others[0]) steps.push([`${customer.others[0]} other drivers together`, customer.others[1]]);
     const raw = customer.base + steps.reduce((sum, [, weight]) => sum + weight, 0);
     if (Math.abs(customer.end - raw) > 0.005) steps.push(["purchase model, calibration and level", customer.end - raw]);
     const stops = [customer.base];
