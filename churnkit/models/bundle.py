@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Bundle", "load_bundle", "save_bundle"]
 
-FORMAT = 3
+FORMAT = 4
 DOCUMENT = "bundle.json"
 
 
@@ -229,6 +229,7 @@ def _of_spend(spend: SpendModel) -> dict[str, Any]:
         "objective": spend.objective,
         "weight": spend.weight,
         "typical_share": spend.typical_share,
+        "unit": spend.unit,
         "typical": spend.typical is not None,
         "learners": len(spend.learners),
     }
@@ -246,6 +247,7 @@ def _load_spend(source: Path, stored: Mapping[str, Any], settings: ModelSettings
         typical=typical,
         weight=spend["weight"],
         typical_share=spend["typical_share"],
+        unit=spend["unit"],
     )
 
 

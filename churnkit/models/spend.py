@@ -47,6 +47,8 @@ ALIASES = {"auto": "hurdle", "tweedie": "tweedie_1.3"}
 # Fixed on purpose: the best weights on one later snapshot were worse on the next, see benchmarks.
 WEIGHT = 0.5
 TYPICAL_SHARE = 0.2
+# Of the median spend of those who spend: what log(1 + spend) takes for one.
+UNIT_SHARE = 0.003
 SMALLEST = 1e-6
 
 
@@ -77,6 +79,9 @@ class SpendModel:
         Of the learners' log value in [0, 1]; the purchase model's has the rest.
     typical_share : float
         Of the typical spend's logs in the result, in [0, 1).
+    unit : float
+        Currency a learner's 1 stands for, > 0: taken from the training spend, so that predictions
+        in another currency are the same customers in the same order.
     """
 
     objective: str
@@ -84,6 +89,7 @@ class SpendModel:
     typical: FittedLearner | None = None
     weight: float = 1.0
     typical_share: float = 0.0
+    unit: float = 1.0
 
     @property
     def is_hurdle(self) -> bool:
@@ -100,13 +106,13 @@ class SpendModel:
         """
         kinds = OBJECTIVES[self.objective][0]
         logs = [
-            np.log(np.maximum(_in_currency(learner.predict(features), kind=kind), SMALLEST))
+            np.log(np.maximum(_in_units(learner.predict(features), kind=kind), SMALLEST))
             for kind, learner in zip(kinds, self.learners, strict=True)
         ]
         columns = [np.exp(np.mean(logs, axis=0))]
         if self.typical is not None:
-            columns.append(_in_currency(self.typical.predict(features), kind="l2"))
-        return np.asarray(np.maximum(np.column_stack(columns), SMALLEST), dtype=np.float64)
+            columns.append(_in_units(self.typical.predict(features), kind="l2"))
+        return np.asarray(np.maximum(np.column_stack(columns), SMALLEST) * self.unit)
 
     def given_order(
         self, value: Floats, *, order_probability: Floats, forecast: PurchaseForecast | None
@@ -145,7 +151,7 @@ class SpendModel:
         return own, own ** (1.0 - self.typical_share) * (value[:, 1] / p) ** self.typical_share
 
 
-def _in_currency(predicted: Floats, *, kind: str) -> Floats:
+def _in_units(predicted: Floats, *, kind: str) -> Floats:
     return np.asarray(np.expm1(np.clip(predicted, 0.0, 50.0))) if kind == "l2" else predicted
 
 
@@ -263,6 +269,8 @@ def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learn
     if not len(spend) or spend.max() <= 0.0:
         msg = "expected spend: no customer spends anything in any training horizon"
         raise ModelGuardError(msg)
+    unit = UNIT_SHARE * float(np.median(spend[spend > 0.0]))
+    spend = spend / unit
     if buyers_only:
         mine = stack(snapshots, rows=[s.future_spend > 0.0 for s in snapshots])
         amount = spend[spend > 0.0]
@@ -278,7 +286,9 @@ def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learn
     if name in WITH_TYPICAL:
         typical = learner.fit(stack(snapshots), np.log1p(spend), objective="l2", rounds=ROUNDS)
     share = TYPICAL_SHARE if typical is not None else 0.0
-    return SpendModel(objective=name, learners=learners, typical=typical, typical_share=share)
+    return SpendModel(
+        objective=name, learners=learners, typical=typical, typical_share=share, unit=unit
+    )
 
 
 def spend_factor(expected: Floats, *, total: float | None) -> float:
