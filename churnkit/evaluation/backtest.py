@@ -136,7 +136,14 @@ class SnapshotResult:
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the model at this cutoff, a sentence each; empty if nothing is."""
         found = []
-        if self.skill is not None and not self.skill.has_skill:
+        if self.skill is not None and self.skill.auc is None:
+            share = self.models["model"]["churn.base_rate"]
+            whom = "all" if share else "none"
+            found.append(
+                f"test at {self.cutoff}: {whom} of the {self.customers:,} customers churned, so the"
+                " ranking cannot be judged; choose another snapshots.horizon_days"
+            )
+        elif self.skill is not None and not self.skill.has_skill:
             found.append(
                 f"test at {self.cutoff}: the model is no better than the base rate"
                 f" (AUC {_shown(self.skill.auc)}, 95 % interval from {_shown(self.skill.auc_low)})"

@@ -20,7 +20,7 @@ from churnkit.data.sources import TableSpec, load_table
 from churnkit.data.windows import plan_snapshots
 from churnkit.engines import DuckDBEngine
 from churnkit.evaluation.backtest import SnapshotLoader, backtest, evaluate_snapshot
-from churnkit.evaluation.guards import features_that_see_the_future
+from churnkit.evaluation.guards import Skill, features_that_see_the_future
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, History
 from churnkit.labels import LABELS
@@ -124,6 +124,21 @@ def test_results_are_plain_json_and_a_frame(tested):
         "calibration",
     }
     assert len(tested.to_pandas()) == 2 * (1 + len(OF_ORDERS))
+
+
+@pytest.mark.parametrize(("rate", "whom"), [(0.0, "none"), (1.0, "all")])
+def test_a_test_in_which_all_fared_alike_says_so(tested, rate, whom):
+    """Without churners, or with nothing else, no ranking can be judged: the horizon is wrong."""
+    one = tested.snapshots[-1]
+    metrics = {**one.models, "model": {**one.models["model"], "churn.base_rate": rate}}
+    skill = Skill(auc=None, auc_low=None, auc_high=None, has_skill=False)
+
+    warning = replace(one, models=metrics, skill=skill).warnings[0]
+
+    assert warning == (
+        f"test at {one.cutoff}: {whom} of the {one.customers:,} customers churned, so the ranking"
+        " cannot be judged; choose another snapshots.horizon_days"
+    )
 
 
 def test_shuffled_labels_are_said_to_show_no_skill(shop, caplog):
