@@ -288,12 +288,15 @@ def stack(
     if rows is not None:
         values = np.concatenate([part[mine] for part, mine in zip(parts, rows, strict=True)])
         return replace(snapshots[0].features, values=values)
+    if len(parts) == 1:
+        return snapshots[0].features
     whole = parts[0].base
     neighbours = all(
         a.base is whole and b.base is whole and a.ctypes.data + a.nbytes == b.ctypes.data
         for a, b in itertools.pairwise(parts)
     )
-    if whole is None or not neighbours:
+    # Of an array that was unpickled the base is bytes.
+    if not (isinstance(whole, np.ndarray) and neighbours):
         return replace(snapshots[0].features, values=np.concatenate(parts))
     start = (parts[0].ctypes.data - whole.ctypes.data) // parts[0].strides[0]
     together: NDArray[np.float32] = whole[start : start + sum(len(part) for part in parts)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from datetime import date
 
@@ -121,6 +122,18 @@ def test_a_purchase_model_is_fitted_once_a_kind(shop, monkeypatch):
     assert found[0] is found[1]
     everybody = forecast_purchases(snapshot.base, snapshot.snapshot, kind="bg_nbd")
     np.testing.assert_array_equal(found[0].expected_spend, everybody.expected_spend[eligible])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_unpickled_snapshots_are_stacked_too(features, count):
+    """What lies beneath an unpickled array is no array."""
+    snapshots = [labelled(features, ROW) for _ in range(count)]
+
+    stacked = stack([pickle.loads(pickle.dumps(s, protocol=4)) for s in snapshots])
+
+    np.testing.assert_array_equal(
+        stacked.values, np.concatenate([s.features.values for s in snapshots])
+    )
 
 
 def test_snapshots_side_by_side_are_stacked_without_a_copy(features):
