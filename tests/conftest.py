@@ -29,6 +29,22 @@ class PolarsEngine:
 
     kind = "polars"
 
+    def __init__(self) -> None:
+        self._views: dict[str, Any] = {}
+
+    def add_arrow(self, table: pa.Table) -> str:
+        """Keep an Arrow table under a name; see :class:`churnkit.engines.Engine`."""
+        name = f"view_{len(self._views)}"
+        self._views[name] = table
+        return name
+
+    def select(self, sql: str):
+        """Return a kept table, all of it."""
+        import polars as pl
+
+        name = sql.removeprefix("SELECT * FROM ")
+        return nw.from_native(pl.from_arrow(self._views[name]).lazy())
+
     def materialize(self, frame, *, sort_by: Sequence[str] = ()):
         """Compute a frame once; see :class:`churnkit.engines.Engine`."""
         return (frame.sort(*sort_by) if sort_by else frame).collect().lazy()

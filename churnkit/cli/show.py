@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from churnkit.cli.show_metrics import recent_metrics
 from churnkit.cli.tables import add_row, plain_table
@@ -140,10 +140,30 @@ def _examples(examples: tuple[str, ...]) -> str:
 def training(console: Console, result: TrainResult) -> None:
     """Show the model beside the baselines and where it was kept."""
     backtest(console, result.backtest)
+    if (curve := _retention_curve(result.notes)) is not None:
+        console.say(curve)
     state = "is now the champion" if result.is_champion else "is not the champion"
     console.say(f"Model {result.name} version {result.version} {state}: {result.champion_reason}.")
     console.place("Model:   ", result.bundle_folder)
     console.place("Run:     ", result.run_id)
+
+
+def _retention_curve(notes: Mapping[str, Any]) -> str | None:
+    """Say what a model of subscriptions took from the retention curve; None of other models."""
+    if "contract.horizon_days" not in notes:
+        return None
+    if not any(name.startswith("level.missed_log_odds.") for name in notes):
+        return "Nobody was seen to leave before the cutoffs: there is no retention curve to blend with."
+    share = 1.0 - notes["churn.weight"]
+    level = {
+        "auto": "it sets the level, corrected by what it missed before",
+        "purchase_model": "it sets the level",
+        "none": "the level is their own",
+    }[notes["level.churn"]]
+    return (
+        f"Chances to leave: {1.0 - share:.0%} the model and {share:.0%} the retention curve at each"
+        f" customer's tenure, as a later snapshot had it; {level}."
+    )
 
 
 def backtest(console: Console, result: Backtest) -> None:

@@ -205,8 +205,9 @@ class Churn(Section):
     )
     level: Literal["auto", "purchase_model", "none"] = Field(
         default="auto",
-        description="what sets the mean of the probabilities: the purchase model; auto corrects it by"
-        " what it missed on matured snapshots; none leaves the model's own",
+        description="what sets the mean of the probabilities: the purchase model or, of subscribers,"
+        " the retention curve; auto corrects it by what it missed on matured snapshots; none leaves"
+        " the model's own",
     )
 
 

@@ -250,7 +250,9 @@ def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
 def predict_snapshot(models: Models, test: LabelledSnapshot) -> Predictions:
     """Return the models' predictions for the population of a snapshot."""
     forecast = test.forecast(models.settings.purchase_kind)
-    return models.predict(test.features, forecast=forecast, base=test.eligible_base)
+    return models.predict(
+        test.features, forecast=forecast, base=test.eligible_base, staying=test.staying
+    )
 
 
 def evaluate_snapshot(

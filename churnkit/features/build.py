@@ -17,6 +17,7 @@ import narwhals as nw
 from churnkit.errors import DataError
 from churnkit.features.known import History, Known
 from churnkit.features.phrases import Phrase
+from churnkit.features.staying import with_log_stay
 from churnkit.features.table import (
     BASE_COLUMNS,
     SUBSCRIPTION_COLUMNS,
@@ -129,11 +130,12 @@ def _base_plans(known: Known) -> list[Aggregation]:
         return [Aggregation(rows=known["orders"], aggregates=_base(known))]
     reaches_in = nw.col("ended_at_us") >= known.snapshot.observation_start_us
     stays = known.stays.filter(nw.col("ended_at_us").is_null() | reaches_in)
+    stays, log_stay = with_log_stay(stays, known)
     since = nw.when(nw.col("running") > 0).then(nw.col("started_at_us"))
     aggregates = dict(
         zip(
             SUBSCRIPTION_COLUMNS[1:],
-            (nw.col("running").sum(), nw.col("mrr").sum(), since.min()),
+            (nw.col("running").sum(), nw.col("mrr").sum(), since.min(), log_stay),
             strict=True,
         )
     )

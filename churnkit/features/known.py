@@ -64,7 +64,7 @@ class History:
             name: self.engine.materialize(table, sort_by=order.get(name, ()))
             for name, table in drawn.items()
         }
-        return History(tables=kept, engine=self.engine)
+        return History(tables=kept, engine=self.engine, stays=self.stays)
 
     def known(self, snapshot: Snapshot) -> Known:
         """Return the tables as they were known at the cutoff; see :func:`~.cut.known_rows`."""

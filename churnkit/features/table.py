@@ -39,7 +39,13 @@ BASE_COLUMNS = (
 )
 
 
-SUBSCRIPTION_COLUMNS = ("customer_id", "subscriptions_running", "mrr", "subscribed_since_us")
+SUBSCRIPTION_COLUMNS = (
+    "customer_id",
+    "subscriptions_running",
+    "mrr",
+    "subscribed_since_us",
+    "log_stay",
+)
 """Base columns where the customers are those of ``subscriptions``; those of orders follow them."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from churnkit.errors import ModelGuardError
 from churnkit.models.contract import Contracts, stays_of
 from churnkit.models.purchase import forecast_purchases
+from churnkit.models.staying import forecast_stays
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.windows import Snapshot
     from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.staying import StayForecast
 
     Floats = NDArray[np.float64]
 
@@ -47,7 +49,7 @@ BASE_NUMBERS = (
     "horizon_orders",
     "horizon_amount",
 )
-SUBSCRIPTION_NUMBERS = ("subscriptions_running", "mrr", "subscribed_since_us")
+SUBSCRIPTION_NUMBERS = ("subscriptions_running", "mrr", "subscribed_since_us", "log_stay")
 """Base columns where the customers are subscribers."""
 
 
@@ -134,6 +136,11 @@ class LabelledSnapshot:
     def eligible_base(self) -> dict[str, Floats]:
         """:attr:`base` of the eligible customers."""
         return {name: values[self.eligible] for name, values in self.base.items()}
+
+    @property
+    def staying(self) -> StayForecast | None:
+        """What the retention curve expects of the population, where they are subscribers."""
+        return forecast_stays(self.eligible_base, self.snapshot)
 
     @cached_property
     def _forecasts(self) -> dict[str, PurchaseForecast | None]:

@@ -205,7 +205,12 @@ def load_calibrator(stored: Mapping[str, Any]) -> Calibrator:
 
 
 def choose_calibrator(
-    wanted: str, *, log_odds: Floats, churned: NDArray[np.bool_], seed: int
+    wanted: str,
+    *,
+    log_odds: Floats,
+    churned: NDArray[np.bool_],
+    seed: int,
+    standard_errors: float = 0.0,
 ) -> tuple[Calibrator, dict[str, float]]:
     """Fit a calibrator on a later snapshot, and keep it only where it lowers log loss there.
 
@@ -219,6 +224,9 @@ def choose_calibrator(
         What they did.
     seed : int
         Of the split into five folds, on which each calibrator is judged out of sample.
+    standard_errors : float, default 0
+        A gain smaller than so many of its own standard errors is none: few customers show gains that
+        are luck.
 
     Returns
     -------
@@ -232,26 +240,33 @@ def choose_calibrator(
     if churned.all() or not churned.any():
         return NoCalibrator(), {}
     fold = np.random.default_rng(seed).integers(0, 5, len(log_odds))
-    losses = {}
+    each = {}
     for name in CALIBRATORS.names():
         out_of_fold = np.empty_like(log_odds)
         for k in range(5):
             inside, outside = fold != k, fold == k
             fitted = CALIBRATORS[name].fit(log_odds[inside], churned[inside])  # type: ignore[attr-defined]
             out_of_fold[outside] = fitted.log_odds(log_odds[outside])
-        losses[name] = log_loss_of(out_of_fold, churned)
+        each[name] = _losses(out_of_fold, churned)
+    losses = {name: float(np.mean(loss)) for name, loss in each.items()}
     best = min(losses, key=lambda name: (losses[name], name != "none"))
     # A gain smaller than a thousandth does not survive the months between the snapshots.
-    if losses["none"] - losses[best] < 1e-3 * losses["none"]:
+    error = float(np.std(each["none"] - each[best])) / len(log_odds) ** 0.5
+    least = max(1e-3 * losses["none"], standard_errors * error)
+    if losses["none"] - losses[best] < least:
         best = "none"
     return CALIBRATORS[best].fit(log_odds, churned), losses  # type: ignore[attr-defined]
 
 
 def log_loss_of(log_odds: Floats, churned: NDArray[np.bool_]) -> float:
     """Return the mean negative log-likelihood of log-odds."""
+    return float(np.mean(_losses(log_odds, churned)))
+
+
+def _losses(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:
     from scipy.special import log_expit
 
-    return float(-np.mean(np.where(churned, log_expit(log_odds), log_expit(-log_odds))))
+    return -np.asarray(np.where(churned, log_expit(log_odds), log_expit(-log_odds)))
 
 
 def level_shift(log_odds: Floats, *, target_mean: float, weights: Floats | None = None) -> float:

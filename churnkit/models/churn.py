@@ -1,4 +1,4 @@
-"""Churn risk: P(no order in the horizon) from a learner and the purchase model, calibrated."""
+"""Churn risk from a learner and a classical model beside it, calibrated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.base import FeatureMatrix, FittedLearner, LabelledSnapshot, Learner
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.staying import ChurnForecast
 
     Floats = NDArray[np.float64]
 
@@ -41,12 +41,15 @@ __all__ = [
 ROUNDS = 60
 WEIGHTS = tuple(step / 10 for step in range(11))
 WITHOUT_VALIDATION = 0.5
+SURE = 2.0
 FARTHEST = 15.0  # nobody's churn is certain: three in ten million
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChurnModel:
-    """A learner of log-odds, its share beside the purchase model, and a calibrator.
+    """A learner of log-odds, its share beside the classical model, and a calibrator.
+
+    The classical model is the purchase model or, of subscribers, the retention curve.
 
     Attributes
     ----------
@@ -55,7 +58,7 @@ class ChurnModel:
     calibrator : Calibrator
         Monotone, so it moves no customer past another.
     weight : float
-        Of the learner's log-odds in [0, 1]; the purchase model's have the rest.
+        Of the learner's log-odds in [0, 1]; those of the classical model have the rest.
     """
 
     learner: FittedLearner
@@ -66,16 +69,16 @@ class ChurnModel:
         """Return the learner's log-odds of churning."""
         return self.learner.predict_raw(features)
 
-    def blend(self, log_odds: Floats, *, forecast: PurchaseForecast | None) -> Floats:
-        """Return calibrated log-odds of learner and purchase model, before the level is set."""
+    def blend(self, log_odds: Floats, *, forecast: ChurnForecast | None) -> Floats:
+        """Return calibrated log-odds of learner and classical model, before the level is set."""
         calibrated = self.calibrator.log_odds(_blend(log_odds, forecast, weight=self.weight))
         return np.clip(calibrated, -FARTHEST, FARTHEST)
 
 
-def _blend(log_odds: Floats, forecast: PurchaseForecast | None, *, weight: float) -> Floats:
+def _blend(log_odds: Floats, forecast: ChurnForecast | None, *, weight: float) -> Floats:
     if forecast is None or weight == 1.0:
         return log_odds
-    return weight * log_odds + (1.0 - weight) * logit(1.0 - forecast.order_probability)
+    return weight * log_odds + (1.0 - weight) * logit(forecast.churn_probability)
 
 
 def split_for_validation(
@@ -115,8 +118,9 @@ def fit_churn(
     train: Sequence[LabelledSnapshot],
     *,
     learner: Learner,
-    forecast: PurchaseForecast | None,
+    forecast: ChurnForecast | None,
     calibration: str = "auto",
+    cautious: bool = False,
     seed: int = 7,
 ) -> ChurnFit:
     """Fit on stacked snapshots; choose the blend and the calibration on a later one.
@@ -125,14 +129,18 @@ def fit_churn(
     ----------
     train : sequence of LabelledSnapshot
         Oldest first. A model of the earlier ones predicts the newest, where the weight of the
-        learner beside the purchase model and the calibration are chosen; the learner is then fitted
-        again on all of them.
+        learner beside the classical model and the calibration are chosen; the learner is then
+        fitted again on all of them.
     learner : Learner
         What to fit.
-    forecast : PurchaseForecast or None
-        The purchase model's view of the newest snapshot's population; None blends nothing.
+    forecast : ChurnForecast or None
+        The classical model's view of the newest snapshot's population; None blends nothing.
     calibration : str, default "auto"
         ``none``, ``beta``, ``isotonic``, or the one that does best on the newest snapshot.
+    cautious : bool, default False
+        Where customers are few, the best of many is mostly luck. Take the mean of all weights, each
+        as likely as it makes the newest snapshot, and a calibration only if it gains more than two
+        standard errors.
     seed : int
         Of the folds on which calibrations are compared.
     """
@@ -146,10 +154,14 @@ def fit_churn(
         return ChurnFit(model=model, notes=notes, validation_log_odds=None)
     earlier, newest = split
     raw = _fit(earlier, learner=learner).predict_raw(newest.features)
-    weight = _choose_weight(raw, forecast, churned=newest.churned)
+    weight = _choose_weight(raw, forecast, churned=newest.churned, average=cautious)
     blended = _at_own_level(_blend(raw, forecast, weight=weight), newest.churned)
     calibrator, losses = choose_calibrator(
-        calibration, log_odds=blended, churned=newest.churned, seed=seed
+        calibration,
+        log_odds=blended,
+        churned=newest.churned,
+        seed=seed,
+        standard_errors=SURE if cautious else 0.0,
     )
     notes = {
         "rounds": final.rounds,
@@ -182,9 +194,9 @@ def churn_validation_loss(
 
 
 def _choose_weight(
-    raw: Floats, forecast: PurchaseForecast | None, *, churned: NDArray[np.bool_]
+    raw: Floats, forecast: ChurnForecast | None, *, churned: NDArray[np.bool_], average: bool
 ) -> float:
-    """Return the weight with the lowest log loss at the level of what happened."""
+    """Return the weight with the lowest log loss at the level of what happened, or the mean weight."""
     if forecast is None:
         return 1.0
     if churned.all() or not churned.any():
@@ -193,7 +205,10 @@ def _choose_weight(
         log_loss_of(_at_own_level(_blend(raw, forecast, weight=w), churned), churned)
         for w in WEIGHTS
     ]
-    return WEIGHTS[int(np.argmin(losses))]
+    if not average:
+        return WEIGHTS[int(np.argmin(losses))]
+    likelihood = np.exp(-len(churned) * (np.array(losses) - min(losses)))
+    return float(np.array(WEIGHTS) @ likelihood / likelihood.sum())
 
 
 def _at_own_level(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:

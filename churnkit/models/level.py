@@ -1,4 +1,4 @@
-"""The level of a portfolio's predictions: the purchase model's, corrected by what it missed before."""
+"""The level of a portfolio's predictions: a classical model's, corrected by what it missed before."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FARTHEST = float(np.log(3.0))
 
 @dataclass(frozen=True, kw_only=True)
 class LevelPoint:
-    """What the purchase model missed at one matured snapshot.
+    """What the purchase model or, of subscribers, the retention curve missed at one matured snapshot.
 
     Attributes
     ----------
@@ -39,10 +39,10 @@ class LevelPoint:
         Log-odds of the share that churned, minus those of the mean churn probability; None if all
         or none did.
     log_spend : float or None
-        Log of actual over expected total spend; None if either is not positive.
+        Log of actual over expected total spend; None if either is not positive, and of subscribers.
     settled : bool
         Whether two horizons of history lay before the cutoff. A younger purchase model has hardly
-        seen anybody leave, and what it misses says little about the season.
+        seen anybody leave, and what it misses says little about the season. Never of subscribers.
     """
 
     cutoff: date
@@ -53,7 +53,7 @@ class LevelPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelCorrection:
-    """What to add to the purchase model's level at a cutoff, learned from matured snapshots.
+    """What to add to the classical model's level at a cutoff, learned from matured snapshots.
 
     A purchase model knows no season, and misses by about the same year after year. With m the mean
     miss of the training snapshots, sd their standard deviation and s the miss at the snapshot one
@@ -138,7 +138,7 @@ class LevelCorrection:
 
 
 def fit_level(train: Sequence[LabelledSnapshot], *, kind: str) -> LevelCorrection:
-    """Compare the purchase model with what happened at every training snapshot.
+    """Compare the purchase model or the retention curve with what happened at training snapshots.
 
     Parameters
     ----------
@@ -149,8 +149,17 @@ def fit_level(train: Sequence[LabelledSnapshot], *, kind: str) -> LevelCorrectio
     """
     points = []
     for s in train:
+        if not len(s.churned):
+            continue
+        if (staying := s.staying) is not None:
+            leaving = float(staying.churn_probability.mean())
+            gap = _gap(float(s.churned.mean()), leaving)
+            points.append(
+                LevelPoint(cutoff=s.snapshot.cutoff, log_odds=gap, log_spend=None, settled=False)
+            )
+            continue
         ours = s.forecast(kind)
-        if ours is None or not len(s.churned):
+        if ours is None:
             continue
         points.append(
             LevelPoint(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.staying import StayForecast
 
     Floats = NDArray[np.float64]
     Measure = Callable[["Scored"], Floats]
@@ -32,11 +33,14 @@ class Scored:
         What the spend model's learners said; of subscribers, their monthly revenue.
     forecast : PurchaseForecast or None
         The purchase model's predictions for the same customers; None sets no level.
+    staying : StayForecast or None
+        Of subscribers, what the retention curve says of them; None sets no level.
     """
 
     log_odds: Floats
     value: Floats
     forecast: PurchaseForecast | None
+    staying: StayForecast | None = None
 
 
 class Portfolio(Protocol):
@@ -44,7 +48,7 @@ class Portfolio(Protocol):
 
     @property
     def cutoff(self) -> date | None:
-        """The day of the purchase model's forecast; None without one."""
+        """The day of the forecast by the purchase model or the retention curve; None without one."""
         ...
 
     def sums(self, measure: Measure) -> Floats:
@@ -64,8 +68,9 @@ class InMemory:
 
     @property
     def cutoff(self) -> date | None:
-        """The day of the purchase model's forecast; see :class:`Portfolio`."""
-        return None if self.rows.forecast is None else self.rows.forecast.cutoff
+        """The day of the forecast; see :class:`Portfolio`."""
+        made = self.rows.forecast or self.rows.staying
+        return None if made is None else made.cutoff
 
     def sums(self, measure: Measure) -> Floats:
         """Return sums; see :class:`Portfolio`."""

@@ -65,6 +65,11 @@ class PurchaseForecast:
     worth: Floats
     cutoff: date
 
+    @property
+    def churn_probability(self) -> Floats:
+        """P(no order in the horizon)."""
+        return 1.0 - self.order_probability
+
     def __getitem__(self, rows: NDArray[Any]) -> PurchaseForecast:
         """Return the chosen customers (a mask or positions)."""
         return PurchaseForecast(

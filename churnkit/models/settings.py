@@ -32,7 +32,8 @@ class ModelSettings:
         ``auto``, ``none``, ``beta`` or ``isotonic``.
     churn_level, spend_level : {"auto", "purchase_model", "none"}
         What sets the mean probability and the total spend of a portfolio: the purchase model
-        corrected by what it missed before, the purchase model alone, or the learners.
+        (of subscribers, the retention curve) corrected by what it missed before, the purchase model
+        alone, or the learners.
     objective : str
         ``auto``, ``tweedie`` or a name of :data:`churnkit.models.spend.OBJECTIVES`.
     interval : float

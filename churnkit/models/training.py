@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from churnkit.models.portfolio import Portfolio
     from churnkit.models.purchase import PurchaseForecast
     from churnkit.models.spend import Judge
+    from churnkit.models.staying import ChurnForecast, StayForecast
     from churnkit.models.total import TotalRange
 
     Floats = NDArray[np.float64]
@@ -49,7 +50,7 @@ class Models:
         None without a later training snapshot to learn it on.
     settings : ModelSettings
     level : LevelCorrection
-        What the purchase model missed at the training snapshots.
+        What the purchase model or the retention curve missed at the training snapshots.
     churn_is_no_order : bool
         Whether churn means "no order in the horizon", so that P(order) = 1 − P(churn).
     total : TotalBand or None
@@ -85,36 +86,25 @@ class Models:
             return base["mrr"][:, None]
         return self.spend.value(features)
 
-    def at_level(
-        self, log_odds: Floats, value: Floats, *, forecast: PurchaseForecast | None
-    ) -> Predictions:
-        """Return the predictions for a whole population, blended and at its level.
-
-        Parameters
-        ----------
-        log_odds, value, forecast
-            See :class:`churnkit.models.portfolio.Scored`.
-        """
-        rows = Scored(log_odds=log_odds, value=value, forecast=forecast)
+    def at_level(self, rows: Scored) -> Predictions:
+        """Return the predictions for a whole population, blended and at its level."""
         portfolio = InMemory(rows=rows)
         level = self.find_level(portfolio)
         total = self.find_total(portfolio, level=level)
         return replace(self.apply_level(rows, level=level), total=total)
 
     def find_level(self, portfolio: Portfolio) -> Level:
-        """Return what sets the predictions of a whole portfolio to its level."""
+        """Return what sets the predictions of a whole portfolio to its level.
+
+        Raises
+        ------
+        ModelGuardError
+            If the model was trained with a retention curve and the portfolio has none.
+        """
+        level, cutoff = self._find_churn_level(portfolio), portfolio.cutoff
         if self.spend is None:
-            return Level()
-        cutoff = portfolio.cutoff
-        shift = churn_correction = spend_correction = 0.0
-        if cutoff is not None and self.churn_is_no_order and self.settings.churn_level != "none":
-            if self.settings.churn_level == "auto":
-                churn_correction = self.level.log_odds(cutoff)
-            n, missing = portfolio.sums(_silent)
-            target = moved_mean(missing / n, log_odds=churn_correction)
-            values, customers = portfolio.distribution(self._blended)
-            shift = churn_level_shift(values, target_mean=target, customers=customers)
-        level = Level(log_odds_shift=shift, churn_correction=churn_correction)
+            return level
+        spend_correction = 0.0
         if self.spend.typical_share > 0.0:
             own, pooled = portfolio.sums(partial(self._pooled_spend, level=level))
             level = replace(level, pooling_factor=factor_to(own, current=pooled))
@@ -125,6 +115,30 @@ class Models:
             factor = factor_to(theirs * float(np.exp(spend_correction)), current=ours)
             level = replace(level, spend_factor=factor, spend_correction=spend_correction)
         return level
+
+    def _find_churn_level(self, portfolio: Portfolio) -> Level:
+        """Return what sets the mean churn probability."""
+        cutoff = portfolio.cutoff
+        if cutoff is None and self.contract is not None and self.level.points:
+            msg = (
+                "models: the retention curve needs ended subscriptions beside those that run; the"
+                " data have none. Give the whole history of subscriptions"
+            )
+            raise ModelGuardError(msg)
+        classical = self.churn_is_no_order or self.contract is not None
+        if cutoff is None or not classical or self.settings.churn_level == "none":
+            return Level()
+        correction = 0.0
+        if self.settings.churn_level == "auto":
+            correction = self.level.log_odds(cutoff)
+        n, leaving = portfolio.sums(self._leaving)
+        values, customers = portfolio.distribution(self._blended)
+        shift = churn_level_shift(
+            values,
+            target_mean=moved_mean(leaving / n, log_odds=correction),
+            customers=customers,
+        )
+        return Level(log_odds_shift=shift, churn_correction=correction)
 
     def find_total(self, portfolio: Portfolio, *, level: Level) -> TotalRange | None:
         """Return where the total spend of a whole portfolio should lie at its level.
@@ -147,7 +161,7 @@ class Models:
         """Return the predictions for customers of a portfolio whose level is known."""
         probability, staying = self._churning(rows, level)
         if self.contract is not None:
-            return self._of_contracts(self.contract, probability, mrr=rows.value[:, 0])
+            return self._of_contracts(self.contract, probability, mrr=rows.value[:, 0], level=level)
         given_order = self._given_order(rows, level) * level.spend_factor
         spend = staying * given_order
         low = high = stated = None
@@ -166,7 +180,7 @@ class Models:
         )
 
     def _of_contracts(
-        self, contract: ContractValue, probability: Floats, *, mrr: Floats
+        self, contract: ContractValue, probability: Floats, *, mrr: Floats, level: Level
     ) -> Predictions:
         return Predictions(
             churn_probability=probability,
@@ -175,7 +189,7 @@ class Models:
             expected_spend=contract.revenue(mrr, probability),
             expected_spend_low=None,
             expected_spend_high=None,
-            level=Level(),
+            level=level,
             expected_mrr_retained=contract.retained(mrr, probability),
             mrr_at_risk=contract.at_risk(mrr, probability),
             spend_at_risk=probability * contract.lost_by_leaving(mrr),
@@ -197,11 +211,21 @@ class Models:
             raise ModelGuardError(msg)
         return self.spend
 
+    def churn_forecast(self, rows: Scored) -> ChurnForecast | None:
+        """Return what the learner's churn is blended with: the classical model's, if any."""
+        if self.contract is not None:
+            return rows.staying
+        return rows.forecast if self.churn_is_no_order else None
+
     def _blended(self, rows: Scored) -> Floats:
         """Return log-odds of churning before the level is set."""
-        return self.churn.blend(
-            rows.log_odds, forecast=rows.forecast if self.churn_is_no_order else None
-        )
+        return self.churn.blend(rows.log_odds, forecast=self.churn_forecast(rows))
+
+    def _leaving(self, rows: Scored) -> Floats:
+        """Return 1 and the classical model's probability of churning, shape (n, 2)."""
+        n, classical = len(rows.log_odds), self.churn_forecast(rows)
+        leaving = np.zeros(n) if classical is None else classical.churn_probability
+        return np.column_stack([np.ones(n), leaving])
 
     def _churning(self, rows: Scored, level: Level) -> tuple[Floats, Floats]:
         """Return the probabilities to churn and to order."""
@@ -248,18 +272,16 @@ class Models:
         *,
         forecast: PurchaseForecast | None,
         base: Mapping[str, Floats],
+        staying: StayForecast | None = None,
     ) -> Predictions:
         """Return predictions for a whole population at once: the level is set over all of it."""
-        return self.at_level(
-            self.churn.log_odds(features), self.value(features, base=base), forecast=forecast
+        rows = Scored(
+            log_odds=self.churn.log_odds(features),
+            value=self.value(features, base=base),
+            forecast=forecast,
+            staying=staying,
         )
-
-
-def _silent(rows: Scored) -> Floats:
-    """Return 1 and the purchase model's probability of no order, shape (n, 2)."""
-    n = len(rows.log_odds)
-    silent = np.zeros(n) if rows.forecast is None else 1.0 - rows.forecast.order_probability
-    return np.column_stack([np.ones(n), silent])
+        return self.at_level(rows)
 
 
 def fit_models(
@@ -357,17 +379,24 @@ def _fit_contracts(
     churn = fit_churn(
         train,
         learner=learner,
-        forecast=None,
+        forecast=train[-1].staying,
         calibration=settings.calibration,
+        cautious=True,
         seed=settings.seed,
     )
+    level = fit_level(train, kind=settings.purchase_kind)
     models = Models(
         churn=churn.model,
         spend=None,
         interval=None,
         settings=settings,
+        level=level,
         churn_is_no_order=False,
         contract=value,
     )
-    notes = {f"churn.{k}": v for k, v in churn.notes.items()}
+    notes = {f"churn.{k}": v for k, v in churn.notes.items()} | {
+        "level.churn": settings.churn_level
+    }
+    for point in level.points:
+        notes[f"level.missed_log_odds.{point.cutoff}"] = point.log_odds
     return models, notes | {f"contract.{k}": v for k, v in value.to_dict().items()}

@@ -13,7 +13,7 @@ from churnkit.pipeline.customer_views import past_probabilities
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.happenings import happenings_of, orders_of
 from churnkit.pipeline.what_if import NOTE, what_if
-from churnkit.reasons import STEPS, contributions, on_probability
+from churnkit.reasons import contributions, on_probability
 from churnkit.retention.customer import customer_metrics
 from churnkit.scoring.predictions import predicted_columns
 
@@ -230,7 +230,7 @@ def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str
         ],
         "steps": {
             "base_probability": float(1.0 / (1.0 + np.exp(-steps.base))),
-            "features": float(points[: -len(STEPS)].sum()),
+            "features": float(points[:-2].sum()),
             "purchase_model": float(points[-2]),
             "calibration": float(points[-1]),
         },

@@ -13,6 +13,7 @@ from churnkit.features.build import build_features
 from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.purchase import forecast_purchases
+from churnkit.models.staying import forecast_stays
 from churnkit.pipeline.happenings import happenings_of, orders_of
 from churnkit.pipeline.reasoning import reasons_of
 from churnkit.reasons import contributions, group_sums, leaders, members, phrases_of
@@ -190,6 +191,8 @@ def _predicted(session: Session, bundle: Bundle, cutoff: date) -> list[tuple[str
     forecast = None if everybody is None else everybody[eligible]
     matrix = FeatureMatrix.from_arrow(kept, names=bundle.feature_names)
     mine = {name: values[eligible] for name, values in base.items()}
-    predicted = bundle.models.predict(matrix, forecast=forecast, base=mine)
+    predicted = bundle.models.predict(
+        matrix, forecast=forecast, base=mine, staying=forecast_stays(mine, snapshot)
+    )
     ids = kept.column("customer_id").to_pylist()
     return list(zip(ids, predicted.churn_probability.tolist(), strict=True))

@@ -15,6 +15,7 @@ from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.purchase import fit_purchases
+from churnkit.models.staying import forecast_stays
 from churnkit.pipeline.reasoning import reasons_of
 from churnkit.reasons import (
     Contributions,
@@ -258,7 +259,13 @@ class _Pass:
         }
         forecast = None if fitted is None else fitted.forecast(base, **terms)[eligible]
         log_odds, value = np.concatenate(self.log_odds), np.concatenate(self.value)
-        scored = Scored(log_odds=log_odds, value=value, forecast=forecast)
+        mine = {name: values[eligible] for name, values in base.items()}
+        scored = Scored(
+            log_odds=log_odds,
+            value=value,
+            forecast=forecast,
+            staying=forecast_stays(mine, snapshot),
+        )
         level = models.find_level(InMemory(rows=scored))
         predictions = models.apply_level(scored, level=level)
         rows = {name: row for row, name in enumerate(self.ids)}
@@ -272,7 +279,7 @@ class _Pass:
             models.churn,
             log_odds,
             learner_base=learner_base,
-            forecast=forecast if models.churn_is_no_order else None,
+            forecast=models.churn_forecast(scored),
             shift=level.log_odds_shift,
         )
         says = {name: phrase.label for name, phrase in self.reasons.phrases.items()}

@@ -20,6 +20,7 @@ from churnkit.features.build import History, build_features
 from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.portfolio import Scored
+from churnkit.models.staying import forecast_stays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -297,6 +298,7 @@ def _predicted(
         log_odds=models.churn.log_odds(matrix),
         value=models.value(matrix, base=mine_base),
         forecast=forecast,
+        staying=forecast_stays(mine_base, snapshot),
     )
     probability = models.apply_level(scored, level=population.level).churn_probability
     names = mine.column("customer_id").to_pylist()

@@ -101,9 +101,9 @@ class ExplainedSample:
             raise ParameterError(msg)
         parts = self.steps.parts(self.contributions)
         if scale == "log_odds":
-            return parts, self.steps.base, tuple(STEPS)
+            return parts, self.steps.base, self.steps.names
         base = float(sigmoid(np.array(self.steps.base)))
-        return on_probability(parts, base=self.steps.base), base, tuple(STEPS)
+        return on_probability(parts, base=self.steps.base), base, self.steps.names
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.models.calibration import logit, sigmoid
+from churnkit.models.staying import StayForecast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.churn import ChurnModel
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.staying import ChurnForecast
 
     Floats = NDArray[np.float64]
 
-__all__ = ["PURCHASE_MODEL", "STEPS", "FinalSteps", "final_steps", "on_probability"]
+__all__ = [
+    "PURCHASE_MODEL",
+    "RETENTION_CURVE",
+    "STEPS",
+    "FinalSteps",
+    "final_steps",
+    "on_probability",
+]
 
 PURCHASE_MODEL, CALIBRATION = "(purchase model)", "(calibration)"
+RETENTION_CURVE = "(retention curve)"
 STEPS = {
     PURCHASE_MODEL: "the rhythm of orders, by the purchase model",
+    RETENTION_CURVE: "the time subscribed, by the retention curve",
     CALIBRATION: "calibration of the probability",
 }
 """What is added to the contributions of the features on the way to the probability, in words."""
@@ -37,16 +47,19 @@ class FinalSteps:
     Attributes
     ----------
     weight : float
-        Of the learner's log-odds in the blend with the purchase model.
+        Of the learner's log-odds in the blend with the purchase model or the retention curve.
     base : float
         Log-odds of a customer whose contributions, purchase model and calibration are average; the
         level of the portfolio is in it.
     purchase_model : ndarray of float64
-        What the purchase model's view of the customer adds, against that of the average customer.
+        What the view of the customer by the purchase model or the retention curve adds, against
+        that of the average customer.
     calibration : ndarray of float64
         What calibration adds, against the average.
     log_odds : ndarray of float64
         Of the churn probability.
+    names : tuple of str
+        Of the two steps, keys of :data:`STEPS`.
     """
 
     weight: float
@@ -54,10 +67,12 @@ class FinalSteps:
     purchase_model: Floats
     calibration: Floats
     log_odds: Floats
+    names: tuple[str, str] = (PURCHASE_MODEL, CALIBRATION)
 
     def __getitem__(self, rows: NDArray[np.intp]) -> FinalSteps:
         """Return the steps of chosen customers."""
         return FinalSteps(
+            names=self.names,
             weight=self.weight,
             base=self.base,
             purchase_model=self.purchase_model[rows],
@@ -73,7 +88,7 @@ class FinalSteps:
     def parts(self, contributions: Floats) -> Floats:
         """Return additive parts of the final log-odds, shape (n, n_features + 2).
 
-        The features, scaled by the weight; then :data:`STEPS`.
+        The features, scaled by the weight; then :attr:`names`.
         """
         return np.column_stack([self.weight * contributions, self.purchase_model, self.calibration])
 
@@ -83,7 +98,7 @@ def final_steps(
     log_odds: Floats,
     *,
     learner_base: float,
-    forecast: PurchaseForecast | None,
+    forecast: ChurnForecast | None,
     shift: float,
 ) -> FinalSteps:
     """Return the steps from the learner's log-odds of a whole population to its probabilities.
@@ -95,7 +110,7 @@ def final_steps(
         The learner's.
     learner_base : float
         Base of the learner's contributions.
-    forecast : PurchaseForecast or None
+    forecast : ChurnForecast or None
         What the probabilities were blended with.
     shift : float
         Constant that set the level.
@@ -103,11 +118,13 @@ def final_steps(
     weight, theirs = 1.0, np.zeros(len(log_odds))
     if forecast is not None:
         weight = model.weight
-        theirs = (1.0 - weight) * logit(1.0 - forecast.order_probability)
+        theirs = (1.0 - weight) * logit(forecast.churn_probability)
     blended = model.blend(log_odds, forecast=forecast)
     calibration = blended - (weight * log_odds + theirs)
+    curve = isinstance(forecast, StayForecast)
     middle = float(theirs.mean()), float(calibration.mean())
     return FinalSteps(
+        names=(RETENTION_CURVE if curve else PURCHASE_MODEL, CALIBRATION),
         weight=weight,
         base=weight * learner_base + sum(middle) + shift,
         purchase_model=theirs - middle[0],

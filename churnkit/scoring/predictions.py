@@ -12,7 +12,9 @@ from churnkit.errors import ModelGuardError
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.drift import bin_counts, stability_index
 from churnkit.models.lifetime_value import expected_ltv
+from churnkit.models.portfolio import Scored
 from churnkit.models.purchase import forecast_purchases
+from churnkit.models.staying import forecast_stays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +105,11 @@ def predictions(
     ours = None if forecast is None else forecast[eligible]
     log_odds = np.concatenate([c.log_odds for c in chunks])
     raw = np.concatenate([c.value for c in chunks])
-    predicted = models.at_level(log_odds, raw, forecast=ours)
+    mine = {name: values[eligible] for name, values in base.items()}
+    staying = forecast_stays(mine, snapshot)
+    predicted = models.at_level(
+        Scored(log_odds=log_odds, value=raw, forecast=ours, staying=staying)
+    )
     refuse_unknown(
         churn_probability=predicted.churn_probability, expected_spend=predicted.expected_spend
     )

@@ -347,7 +347,7 @@ def snapshot():
 def history_of(engine, load):
     """Give a function that turns lines into a checked history on the engine under test."""
 
-    def make(lines, *, columns=frozenset(LINE_TYPES), beside=None, without=()):
+    def make(lines, *, columns=frozenset(LINE_TYPES), beside=None, without=(), stays=None):
         kept = [name for name in LINE_TYPES if name in {"customer_id", "ts_us", *columns}]
         table = pa.table(
             {name: pa.array([x[name] for x in lines], LINE_TYPES[name]) for name in kept}
@@ -366,7 +366,7 @@ def history_of(engine, load):
             types = {c: t for c, t in BESIDE_TYPES[name].items() if c not in without}
             given = {c: pa.array([r.get(c) for r in rows], t) for c, t in types.items()}
             tables[name] = load(pa.table(given))
-        return History(tables=tables, engine=engine)
+        return History(tables=tables, engine=engine, stays=stays)
 
     return make
 

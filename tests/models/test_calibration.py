@@ -135,3 +135,20 @@ def test_an_impossible_level_is_refused(mean):
 def named(sample):
     """Return a sample as keyword arguments."""
     return {"log_odds": sample[0], "churned": sample[1]}
+
+
+def test_a_gain_that_may_be_luck_calibrates_nothing():
+    """On few customers, a calibrator must gain more than two standard errors to be kept."""
+    rng = np.random.default_rng(0)
+    log_odds = rng.normal(-1.5, 0.7, 60)
+    kept = {0.0: 0, 2.0: 0}
+    for seed in range(5):
+        churned = np.random.default_rng(seed).random(60) < sigmoid(log_odds)
+        for errors in kept:
+            found, _ = choose_calibrator(
+                "auto", log_odds=log_odds, churned=churned, seed=7, standard_errors=errors
+            )
+            kept[errors] += found.kind != "none"
+
+    assert kept[2.0] == 0
+    assert kept[0.0] > 0

@@ -1,0 +1,74 @@
+"""What the verbs do with a model of subscriptions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import churnkit
+
+CONFIG = {
+    "name": "subscribers",
+    "engine": {"threads": 1},
+    "data": {"time_zone": "UTC", "subscriptions": {"source": "given.csv"}},
+    "snapshots": {
+        "horizon_days": 60,
+        "observation_days": 365,
+        "every_days": 60,
+        "count": 5,
+        "test": 1,
+    },
+    "label": {"kind": "subscription_end", "resubscribe_days": 0},
+    "features": {"subscription": {}},
+    "scoring": {"reasons": 1},
+}
+
+
+@pytest.fixture
+def periods():
+    """Give subscriptions of 300 customers who leave at a rate of their own."""
+    rng = np.random.default_rng(3)
+    begun = rng.integers(0, 600, 300)
+    lasts = rng.exponential(rng.choice([40.0, 500.0], 300)).astype(int) + 1
+    first = pd.Timestamp("2023-01-01")
+    ended = first + pd.to_timedelta(begun + lasts, unit="D")
+    last = first + pd.Timedelta(days=600)
+    table = pd.DataFrame(
+        {
+            "customer_id": [f"c{i:03d}" for i in range(300)],
+            "started_at": first + pd.to_timedelta(begun, unit="D"),
+            "ended_at": pd.Series(ended).where(pd.Series(ended) < last),
+            "mrr": 10.0,
+        }
+    )
+    return {"subscriptions": table}
+
+
+def test_scores_of_the_bundle_are_those_of_the_backtest(periods, workplace):
+    """At the test's date, scores have the test's log loss on what then happened."""
+    trained = churnkit.train(CONFIG, tables=periods)
+    tested = trained.backtest.snapshots[-1]
+
+    scored = churnkit.score(
+        CONFIG, tables=periods, as_of=tested.cutoff, model=trained.bundle_folder
+    ).to_pandas()
+
+    found = scored[scored["status"] == "scored"].set_index("customer_id")["churn_probability"]
+    cutoff, table = pd.Timestamp(tested.cutoff), periods["subscriptions"]
+    end = cutoff + pd.Timedelta(days=60)
+    there = table[(table["mrr"] > 0) & (table["started_at"] < end)]
+    running = there[there["ended_at"].isna() | (there["ended_at"] >= end)]["customer_id"]
+    churned = ~found.index.isin(running)
+    loss = -np.log(np.where(churned, found, 1.0 - found)).mean()
+    assert len(found) == tested.customers
+    assert loss == pytest.approx(tested.models["model"]["churn.log_loss"], rel=1e-9)
+
+
+def test_a_share_of_the_customers_is_learned_from(periods, workplace):
+    """Drawn customers are subscribers still: the population is theirs, not that of orders."""
+    some = CONFIG | {"snapshots": CONFIG["snapshots"] | {"customers_share": 0.5}}
+
+    everybody, half = (churnkit.backtest(c, tables=periods).snapshots[0] for c in (CONFIG, some))
+
+    assert 0.35 < half.customers / everybody.customers < 0.65
