@@ -38,7 +38,10 @@ def metrics(
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Segments: a column of customers, or rfm_segment."),
+        typer.Option(
+            metavar="COLUMN",
+            help="Segments: a column of customers, or rfm_segment, as they were on the first day.",
+        ),
     ] = None,
     measure: Annotated[
         str | None,

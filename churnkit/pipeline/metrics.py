@@ -16,10 +16,12 @@ from churnkit.pipeline.session import Session, as_config, open_session
 from churnkit.pipeline.tables import OTHER_TABLES, history_of
 from churnkit.pipeline.views import (
     ViewResult,
+    a_year_before,
     check_output,
     retention_view,
     write_result,
 )
+from churnkit.retention.company import RFM
 from churnkit.retention.company import retention_metrics as compute
 from churnkit.retention.subscriptions import subscription_survival
 
@@ -99,14 +101,14 @@ def retention_metrics(
         last on which a row of a customer begins: an order, an event, an answer, the start of a
         subscription, the opening of a ticket, the issue of a reward. Ends may be planned, and do
         not prove that the history reaches so far. ``hindsight`` and ``migration`` begin
-        ``snapshots.horizon_days`` before the end, ``lift`` a year, or in the middle of a
-        shorter history.
+        ``snapshots.horizon_days`` before the end; ``lift`` and, without ``every``, RFM segments a
+        year, or in the middle of a shorter history: before the first day nobody is in a segment.
     every : {"month", "quarter", "year"}, optional
         Cut the time into a series; by default it is one period. For ``cohorts`` the length of the
         periods, by default months.
     by : str, optional
         A column of ``customers``, or ``rfm_segment``: the same metrics once more for each segment.
-        Only for ``company``.
+        RFM segments are those at the start of a period. Only for ``company``.
     measure : str, optional
         What of ``cohorts`` is drawn and printed, see :data:`churnkit.retention.cohorts.MEASURES`.
     model : str, optional
@@ -172,8 +174,11 @@ def metrics_in(
     """Compute metrics in an open session; see :func:`retention_metrics`."""
     config, zone = session.config, session.config.data.time_zone
     whole = history_of(session.history, session.others)
-    first = as_day(start, time_zone=zone, name="start") or whole[0]
     after = as_day(end, time_zone=zone, name="end") or whole[1]
+    first = as_day(start, time_zone=zone, name="start")
+    if first is None:
+        segmented = by == RFM and every is None
+        first = a_year_before(after, oldest=whole[0]) if segmented else whole[0]
     session.progress(f"computing metrics from {first} to {after} (not included)")
     frames = {name: table.rows for name, table in session.others.items()}
     if session.history is not None and "orders" in session.history.history.tables:

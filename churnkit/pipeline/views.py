@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from churnkit.data.contracts import TableReport
     from churnkit.pipeline.session import Session
 
-__all__ = ["SUFFIXES", "ViewResult", "check_output", "plain", "retention_view", "write_result"]
+__all__ = [
+    "SUFFIXES",
+    "ViewResult",
+    "a_year_before",
+    "check_output",
+    "plain",
+    "retention_view",
+    "write_result",
+]
 
 SUFFIXES = (".csv", ".html", ".json", ".parquet")
 
@@ -196,8 +204,15 @@ def _beginning(begins: str, oldest: date, after: date, *, config: Config) -> dat
         return after - timedelta(days=config.snapshots.horizon_days)
     if begins == "history":
         return oldest
+    return a_year_before(after, oldest=oldest)
+
+
+def a_year_before(after: date, *, oldest: date) -> date:
+    """Return the day a year before, or the middle of a shorter history.
+
+    At the beginning of a history nobody was there before.
+    """
     year_before = after - timedelta(days=YEAR_DAYS)
-    # At the beginning of a history nobody was there before: a short one is halved.
     return year_before if year_before > oldest else oldest + (after - oldest) // 2
 
 

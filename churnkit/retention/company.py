@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from churnkit.retention.prepare import Prepared
     from churnkit.retention.report import ReportRow
 
-__all__ = ["COMPANY_TABLES", "retention_metrics"]
+__all__ = ["COMPANY_TABLES", "RFM", "retention_metrics"]
 
 COMPANY_TABLES = (
     "orders",

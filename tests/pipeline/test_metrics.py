@@ -265,6 +265,18 @@ def test_own_segments_take_the_place_of_the_eleven(files):
     assert set(result.to_pandas()["segment"]) == {"all", "recent", "gone", "absent"}
 
 
+def test_rfm_segments_begin_a_year_before_the_end_unless_told(files):
+    """On the first day of a history nobody is in a segment yet, and one period would say nothing."""
+    config = files("orders")
+    whole = churnkit.retention_metrics(config)
+
+    result = churnkit.retention_metrics(config, by="rfm_segment")
+
+    year_before = whole.end - dt.timedelta(days=365)
+    assert result.start == max(year_before, whole.start + (whole.end - whole.start) // 2)
+    assert set(result.to_pandas()["segment"]) > {"all", "absent"}
+
+
 @pytest.mark.parametrize(
     ("key", "given"),
     [
