@@ -115,6 +115,13 @@ class SubscriptionColumns(TableColumns):
         default=None, description="joins changes of one contract"
     )
     plan: Column | None = Field(default=None, description="name of the plan")
+    seats: Column | None = Field(default=None, description="how many users it is paid for")
+    billing_months: Column | None = Field(
+        default=None, description="months between two payments: 1, 12; it renews as often"
+    )
+    payment_failed_at: Column | None = Field(
+        default=None, description="when a payment for it last failed"
+    )
 
 
 class SupportTicketColumns(TableColumns):

@@ -75,6 +75,9 @@ def _subscriptions() -> TableContract:
             Column(name="mrr", kind="number", required=True, nullable=False),
             Column(name="subscription_id", kind="id"),
             *_text("plan"),
+            Column(name="seats", kind="number"),
+            Column(name="billing_months", kind="number"),
+            _maybe("payment_failed_at"),
         ),
         extra=_subscription_checks,
     )
@@ -90,6 +93,22 @@ def _subscription_checks(mapped: frozenset[str]) -> list[Check]:
             shown_by=("customer_id", "mrr"),
         ),
     ]
+    for name, sentence, broken in (
+        ("seats", "negative", nw.col("seats") < 0),
+        ("billing_months", "not above 0", nw.col("billing_months") <= 0),
+    ):
+        if name in mapped:
+            wrong = "negative" if name == "seats" else "not_positive"
+            checks.append(
+                Check(
+                    name=f"{name}_{wrong}",
+                    sentence=f"{name} is {sentence}",
+                    broken=broken,
+                    shown_by=("customer_id", name),
+                )
+            )
+    if "payment_failed_at" in mapped:
+        checks.append(_in_order("started_at", "payment_failed_at"))
     if "subscription_id" in mapped:
         # A period that outlasts the start of the next is set aside, so that what is left of a
         # subscription can have no overlap at all: each period ends before every later one begins.

@@ -9,6 +9,7 @@ import narwhals as nw
 
 from churnkit.data.clock import business_day
 from churnkit.data.windows import US_PER_DAY
+from churnkit.errors import ParameterError
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, Known, Phrase, sum_if, unknown
 from churnkit.features.messages import counted
 from churnkit.features.options import checked_days, checked_names
@@ -47,6 +48,7 @@ PHRASES = {
         text="last downgrade {value} days ago", zero="a downgrade within the last day"
     ),
 }
+DAYS_PER_MONTH = 365.25 / 12
 
 
 @FEATURE_BUILDERS.register("subscription")
@@ -67,6 +69,13 @@ class Subscription:
     plans : sequence of str, optional
         Names of plans, lowest first: ``subscription_plan`` is the position of the highest that runs.
         Other plans count as none. Without it there is no such feature.
+    seats : bool, default False
+        Whether there are features of the seats that are paid for, and of their change over each
+        window.
+    renewals : bool, default False
+        Whether there are features of the time to the next renewal, from ``billing_months``.
+    failed_payments : bool, default False
+        Whether there are features of failed payments, in each window and since the last.
 
     Raises
     ------
@@ -78,8 +87,9 @@ class Subscription:
     Counts and revenue of customers without a subscription are 0. Null: days since what never
     happened; the plan where none of ``plans`` runs, or the source has no plans; changes of revenue
     that reach back to before the first start of the whole history or before the observation
-    interval. Periods that ended before the observation interval are left out; one that reaches into
-    it counts from its true start.
+    interval; what is asked for by an option where the source lacks its column. A subscription renews
+    every ``billing_months`` times 30.4375 days from its start. Periods that ended before the
+    observation interval are left out; one that reaches into it counts from its true start.
 
     Examples
     --------
@@ -89,12 +99,19 @@ class Subscription:
 
     windows_days: Sequence[int] = (90,)
     plans: Sequence[str] = ()
+    seats: bool = False
+    renewals: bool = False
+    failed_payments: bool = False
 
     def __post_init__(self) -> None:
         days = checked_days(self.windows_days, where="subscription: windows_days")
         object.__setattr__(self, "windows_days", days)
         names = checked_names(self.plans, where="subscription: plans")
         object.__setattr__(self, "plans", names)
+        for name in ("seats", "renewals", "failed_payments"):
+            if type(getattr(self, name)) is not bool:
+                msg = f"subscription: {name} must be true or false; got {getattr(self, name)!r}"
+                raise ParameterError(msg)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -103,7 +120,7 @@ class Subscription:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Features in order: what runs, what ended, what changed, the plan."""
+        """Features in order: what runs, what ended, what changed, then what the options add."""
         return tuple(self.phrases)
 
     @property
@@ -121,18 +138,95 @@ class Subscription:
             )
         if self.plans:
             said["subscription_plan"] = Phrase(text="on plan {value}", words=tuple(self.plans))
+        if self.seats:
+            said["subscription_seats"] = Phrase(text="{value} seats paid for")
+            for d in self.windows_days:
+                said[f"subscription_seats_change_{d}d"] = Phrase(
+                    text=f"{{value}} seats than {d} days ago",
+                    zero=f"as many seats as {d} days ago",
+                    risk="low",
+                    change=("more", "fewer"),
+                )
+        if self.renewals:
+            said["days_until_renewal"] = Phrase(
+                text="{value} days to the next renewal", zero="renews within a day"
+            )
+        if self.failed_payments:
+            for d in self.windows_days:
+                text = f"{{value}} subscriptions with a failed payment in {d} days"
+                said[f"failed_payments_{d}d"] = Phrase(text=text, risk="high")
+            said["days_since_failed_payment"] = Phrase(
+                text="a payment failed {value} days ago",
+                zero="a payment failed within the last day",
+            )
         return said
 
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
         changes = _changes(known["subscriptions"], time_zone=known.snapshot.time_zone)
-        return [self._running(known), _moves(changes, known=known)]
+        extra = [
+            part(known)
+            for part, wanted in (
+                (self._seats, self.seats),
+                (self._renewals, self.renewals),
+                (self._payments, self.failed_payments),
+            )
+            if wanted
+        ]
+        return [self._running(known), *extra, _moves(changes, known=known)]
+
+    def _seats(self, known: Known) -> Aggregation:
+        """Return the seats that are paid for, and how they changed."""
+        rows, names = (
+            known["subscriptions"],
+            [f"subscription_seats_change_{d}d" for d in self.windows_days],
+        )
+        if "seats" not in rows.collect_schema().names():
+            return Aggregation(rows=rows, features=unknown("subscription_seats", *names))
+        runs, seats = nw.col("ended_at_us").is_null(), nw.col("seats").fill_null(0.0)
+        aggregates = {"_subscription_seats": sum_if(runs, seats)}
+        features = {"subscription_seats": counted("_subscription_seats")}
+        for d, name in zip(self.windows_days, names, strict=True):
+            if not known.reaches_back(d, table="subscriptions"):
+                features |= unknown(name)
+                continue
+            aggregates[f"_{name}"] = sum_if(_ran(known.days_ago_us(d)), seats)
+            features[name] = counted("_subscription_seats") - counted(f"_{name}")
+        return Aggregation(rows=rows, aggregates=aggregates, features=features)
+
+    def _renewals(self, known: Known) -> Aggregation:
+        """Return the days to the next renewal of what runs."""
+        rows = known["subscriptions"]
+        if "billing_months" not in rows.collect_schema().names():
+            return Aggregation(rows=rows, features=unknown("days_until_renewal"))
+        period = nw.col("billing_months") * DAYS_PER_MONTH
+        ahead = period * ((nw.col("age_days") / period).floor() + 1.0) - nw.col("age_days")
+        given = nw.col("ended_at_us").is_null() & (nw.col("billing_months") > 0)
+        return Aggregation(
+            rows=rows, aggregates={"days_until_renewal": nw.when(given).then(ahead).min()}
+        )
+
+    def _payments(self, known: Known) -> Aggregation:
+        """Return the payments that failed, as far as they are known."""
+        rows, since = known["subscriptions"], "days_since_failed_payment"
+        names = {f"failed_payments_{d}d": known.days_ago_us(d) for d in self.windows_days}
+        failed = nw.col("payment_failed_at_us")
+        if "payment_failed_at_us" not in rows.collect_schema().names():
+            return Aggregation(rows=rows, features=unknown(*names, since))
+        age = (nw.lit(known.snapshot.cutoff_us) - failed) / US_PER_DAY
+        return Aggregation(
+            rows=rows,
+            aggregates={
+                **{f"_{n}": sum_if((failed >= t).fill_null(value=False)) for n, t in names.items()},
+                since: age.min(),
+            },
+            features={name: counted(f"_{name}") for name in names},
+        )
 
     def _running(self, known: Known) -> Aggregation:
         """Return what runs at the cutoff, and what ran some time ago."""
         rows, mrr = known["subscriptions"], nw.col("mrr")
-        ended, started = nw.col("ended_at_us"), nw.col("started_at_us")
-        runs = ended.is_null()
+        runs = nw.col("ended_at_us").is_null()
         aggregates = {
             "_subscription_running": sum_if(runs),
             "_subscription_mrr": sum_if(runs, mrr),
@@ -146,7 +240,7 @@ class Subscription:
         for d in self.windows_days:
             name, then = f"_subscription_mrr_{d}d", known.days_ago_us(d)
             if known.reaches_back(d, table="subscriptions"):
-                aggregates[name] = sum_if((started < then) & (runs | (ended >= then)), mrr)
+                aggregates[name] = sum_if(_ran(then), mrr)
                 change = counted("_subscription_mrr") - counted(name)
                 features[f"subscription_mrr_change_{d}d"] = change
             else:
@@ -160,6 +254,12 @@ class Subscription:
         elif self.plans:
             features |= unknown("subscription_plan")
         return Aggregation(rows=rows, aggregates=aggregates, features=features)
+
+
+def _ran(then_us: int) -> nw.Expr:
+    """Return whether a subscription ran at an earlier instant."""
+    ended = nw.col("ended_at_us")
+    return (nw.col("started_at_us") < then_us) & (ended.is_null() | (ended >= then_us))
 
 
 def _changes(rows: nw.LazyFrame[Any], *, time_zone: str) -> nw.LazyFrame[Any]:

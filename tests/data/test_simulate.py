@@ -436,7 +436,8 @@ def test_tables_have_the_columns_of_the_contracts(shop):
         "surveys": "customer_id ts survey score",
         "rewards": "customer_id issued_at redeemed_at value",
         "customers": "customer_id registered_at acquisition_channel country birth_year",
-        "subscriptions": "subscription_id customer_id started_at ended_at mrr plan",
+        "subscriptions": "subscription_id customer_id started_at ended_at mrr plan seats"
+        " billing_months payment_failed_at",
         "marketing_costs": "ts amount channel",
         "campaigns": "customer_id ts treatment outcome cost",
     }

@@ -196,3 +196,27 @@ def test_the_tables_of_a_shop_have_contracts():
     assert {"orders", "events", "subscriptions", "support_tickets", "surveys", "rewards"} < set(
         CONTRACTS.names()
     )
+
+
+def test_impossible_seats_billing_and_failed_payments_are_set_aside():
+    """Seats are not negative, a billing period is longer than nothing, and nothing fails before."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": list("abcd"),
+            "started_at": [DAY] * 4,
+            "ended_at": [pd.NaT] * 4,
+            "mrr": [10.0] * 4,
+            "seats": [-1.0, 0.0, None, 5.0],
+            "billing_months": [1.0, 0.0, 12.0, None],
+            "payment_failed_at": [pd.NaT, pd.NaT, DAY - pd.Timedelta(hours=1), DAY],
+        }
+    )
+
+    kept, broken, _ = loaded("subscriptions", frame)
+
+    assert kept["customer_id"].tolist() == ["d"]
+    assert broken == {
+        "seats_negative": 1,
+        "billing_months_not_positive": 1,
+        "payment_failed_at_before_started_at": 1,
+    }

@@ -57,6 +57,9 @@ BESIDE_TYPES = {
         "mrr": NUMBER,
         "subscription_id": TEXT,
         "plan": TEXT,
+        "seats": NUMBER,
+        "billing_months": NUMBER,
+        "payment_failed_at_us": TIME,
     },
     "customers": {"customer_id": TEXT, "country": TEXT, "plan_size": TEXT},
 }
@@ -191,6 +194,9 @@ def random_subscriptions(rng, *, rows):
                     "mrr": rng.choice([0.0, 10.0, 20.0, 50.0]),
                     "subscription_id": name,
                     "plan": rng.choice([None, "basic", "pro"]),
+                    "seats": rng.choice([None, 1.0, 5.0]),
+                    "billing_months": rng.choice([None, 1.0, 12.0]),
+                    "payment_failed_at_us": rng.choice([None, at(days - 15, hour=5.0)]),
                 }
             )
             days = end - rng.choice([0, 0, 40])
@@ -223,6 +229,7 @@ def random_beside(seed, *, customers=40):
 def with_the_future(tables, *, cutoff_us):
     """Return tables whose every later field that is not known at the cutoff has another value."""
     later = {"first_response_at_us", "resolved_at_us", "redeemed_at_us", "ended_at_us"}
+    later |= {"payment_failed_at_us"}
     changed = {}
     for name, rows in tables.items():
         past = [row | _moved(row, later, cutoff_us=cutoff_us) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from churnkit.errors import ParameterError
 from churnkit.features.subscription import Subscription
 
-BUILDER = Subscription(plans=("basic", "pro"))
+BUILDER = Subscription(plans=("basic", "pro"), seats=True, renewals=True, failed_payments=True)
 US_PER_DAY = 86_400_000_000
 
 
@@ -28,9 +29,7 @@ def oracle(periods, *, snapshot, day_of, then_us):
     ages = [age(p["started_at_us"]) for p in known]
     mrr = sum(p["mrr"] for p in runs)
     before = [
-        p["mrr"]
-        for p in known
-        if p["started_at_us"] < then_us and ends.get(id(p), then_us) >= then_us
+        p for p in known if p["started_at_us"] < then_us and ends.get(id(p), then_us) >= then_us
     ]
     days = {}
     for p in known:
@@ -50,6 +49,16 @@ def oracle(periods, *, snapshot, day_of, then_us):
         elif signs == {1, -1} and step:
             (up if step > 0 else down).append(age(at_us))
     plans = [("basic", "pro").index(p["plan"]) for p in runs if p["plan"] is not None]
+    failed = [t for p in known if (t := p["payment_failed_at_us"]) is not None and t < end]
+    ahead = []
+    for p in runs:
+        if p["billing_months"] is not None:
+            period = p["billing_months"] * 30.4375
+            ahead.append(period - math.fmod(age(p["started_at_us"]), period))
+
+    def seats(periods):
+        return sum(p["seats"] or 0.0 for p in periods)
+
     return {
         "active_subscriptions": len(runs),
         "subscription_mrr": mrr,
@@ -61,8 +70,13 @@ def oracle(periods, *, snapshot, day_of, then_us):
         "subscription_downgrades": len(down),
         "days_since_upgrade": min(up, default=None),
         "days_since_downgrade": min(down, default=None),
-        "subscription_mrr_change_90d": mrr - sum(before),
+        "subscription_mrr_change_90d": mrr - sum(p["mrr"] for p in before),
         "subscription_plan": max(plans, default=None),
+        "subscription_seats": seats(runs),
+        "subscription_seats_change_90d": seats(runs) - seats(before),
+        "days_until_renewal": min(ahead, default=None),
+        "failed_payments_90d": sum(t >= then_us for t in failed),
+        "days_since_failed_payment": min(map(age, failed), default=None),
     }
 
 
@@ -128,9 +142,59 @@ def test_without_plans_in_the_options_there_is_no_plan(features_of, plain):
 
 
 @pytest.mark.parametrize(
+    ("column", "made"),
+    [
+        ("seats", {"subscription_seats", "subscription_seats_change_90d"}),
+        ("billing_months", {"days_until_renewal"}),
+        ("payment_failed_at_us", {"failed_payments_90d", "days_since_failed_payment"}),
+    ],
+)
+def test_what_a_source_does_not_give_is_null(features_of, plain, column, made):
+    """Each option's features are null where its column is missing, and no others are."""
+    rows = plain.random_beside(2)["subscriptions"]
+    lines = [plain.line(f"c{i:02d}", 100) for i in range(40)]
+
+    full, without = (
+        features_of(lines, BUILDER, beside={"subscriptions": rows}, without=left_out)
+        for left_out in ((), (column,))
+    )
+
+    for customer, values in full.items():
+        expected = values | dict.fromkeys(made)
+        assert without[customer] == expected, customer
+
+
+def test_what_happens_later_is_not_known(features_of, plain, snapshot):
+    """Failed payments, ends and starts at or after the cutoff change no feature of any option."""
+    rows = plain.random_beside(7)["subscriptions"]
+    later = plain.with_the_future({"subscriptions": rows}, cutoff_us=snapshot.cutoff_us)
+    lines = [plain.line(f"c{i:02d}", 100) for i in range(40)]
+
+    now = features_of(lines, BUILDER, beside={"subscriptions": rows})
+    then = features_of(lines, BUILDER, beside=later)
+
+    assert now == then
+    assert any(values["failed_payments_90d"] for values in now.values())
+
+
+def test_a_renewal_is_as_often_as_the_contract_is_billed(features_of, plain):
+    """Forty days into a contract of months, the second renewal is 20.9 days ahead."""
+    period = {"customer_id": "a", "started_at_us": plain.at(40, hour=0.0), "mrr": 5.0}
+
+    def found(**columns):
+        beside = {"subscriptions": [period | columns]}
+        return features_of([plain.line("a", 9)], BUILDER, beside=beside)["a"]["days_until_renewal"]
+
+    assert found(billing_months=1.0) == pytest.approx(2 * 30.4375 - 40.0)
+    assert found(billing_months=12.0) == pytest.approx(365.25 - 40.0)
+    assert found(billing_months=None) is None
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"windows_days": []}, r"windows_days must hold distinct whole numbers .* got \[\]"),
+        ({"seats": "yes"}, "seats must be true or false; got 'yes'"),
         ({"plans": ["pro", "pro"]}, "plans must be a list of distinct names"),
     ],
 )

@@ -24,6 +24,10 @@ SUBSCRIBED_SHARE = 0.4
 PLAN_CHANGES_PER_MONTH = 0.02
 RETURN_PROBABILITY = 0.2
 RETURN_DAYS = (30.0, 120.0)
+EXTRA_SEATS = (0.2, 2.0, 8.0)
+YEARLY_SHARE = 0.2
+FAILED_BEFORE_END, FAILED_BY_CHANCE = 0.25, 0.05
+FAILED_DAYS = 14.0
 
 
 def subscription_table(
@@ -34,6 +38,9 @@ def subscription_table(
     A change of plan ends one subscription and starts the next at the same instant; a cancelled
     customer may come back months later. Those who were customers before the history may have
     subscribed before it. ``ended_at`` is null for subscriptions that outlive the history.
+
+    Larger plans have more seats, a fifth of the subscriptions is billed by the year, and a payment
+    fails in the days before one ending in four and, by chance, in one of twenty others.
 
     The rates are the hazards in each hidden state: endings without a new plan, per month lived in
     the state with a subscription.
@@ -63,7 +70,7 @@ def subscription_table(
         plan = np.where(changing, plan + step, plan)
         on = changing | returning
         customer, start, plan = customer[on], (end + pause)[on], plan[on]
-    return _table(spells, clock=clock), {
+    return _table(spells, clock=clock, rng=rng), {
         f"subscription_churn_per_month_{state}": rate
         for state, rate in zip(STATES, shop.scenario.subscription_churn_per_month, strict=True)
     }
@@ -100,7 +107,18 @@ class _Endings:
         return np.where(inside, ends, np.inf)
 
 
-def _table(spells: list[dict[str, NDArray[Any]]], *, clock: Clock) -> Any:
+def _failed_payments(
+    start: NDArray[np.float64], end: NDArray[np.float64], days: float, *, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return the fractional day of the last failed payment of each spell; after the history if none."""
+    before_the_end = (end < days) & (rng.random(len(start)) < FAILED_BEFORE_END)
+    last = np.maximum(end - rng.uniform(0.0, FAILED_DAYS, len(start)), start)
+    by_chance = rng.random(len(start)) < FAILED_BY_CHANCE
+    some = start + rng.random(len(start)) * (end - start)
+    return np.where(before_the_end, last, np.where(by_chance, some, 2.0 * days))
+
+
+def _table(spells: list[dict[str, NDArray[Any]]], *, clock: Clock, rng: np.random.Generator) -> Any:
     """Return the spells in order of their start."""
     empty = {name: np.zeros(0) for name in ("customer", "start", "end", "plan")}
     all_spells = {
@@ -111,6 +129,7 @@ def _table(spells: list[dict[str, NDArray[Any]]], *, clock: Clock) -> Any:
     plan = columns["plan"].astype(np.int64)
     days = (clock.end_us - clock.first_us) / 86_400e6
     end_us = clock.known(clock.at(np.minimum(columns["end"], days)))
+    failed = _failed_payments(columns["start"], np.minimum(columns["end"], days), days, rng=rng)
     return pa.table(
         {
             "subscription_id": ids(np.arange(len(rows))),
@@ -119,5 +138,8 @@ def _table(spells: list[dict[str, NDArray[Any]]], *, clock: Clock) -> Any:
             "ended_at": times(end_us),
             "mrr": numbers(np.array(list(PLANS.values()))[plan]),
             "plan": names(plan, tuple(PLANS)),
+            "seats": numbers(1 + rng.poisson(np.array(EXTRA_SEATS)[plan])),
+            "billing_months": numbers(np.where(rng.random(len(rows)) < YEARLY_SHARE, 12, 1)),
+            "payment_failed_at": times(clock.known(clock.at(failed))),
         }
     )
