@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import expit, gammaln, logit, psi
 
-from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, maximise, mean_tenure
+from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, maximise, mean_tenure, weighted_sum
 from churnkit.btyd.history import refuse
 from churnkit.btyd.predictions import PurchaseModel
 from churnkit.btyd.quadrature import beta_mean
@@ -204,7 +204,8 @@ def fit_mbg_nbd(history: PurchaseHistory) -> BgNbd:
 def _fit(history: PurchaseHistory, *, kind: Literal["bg_nbd", "mbg_nbd"]) -> BgNbd:
     unit = mean_tenure(history, where=f"fit_{kind}")
     x = history.repeat_orders
-    rate = np.log(2.0 * float(history.count @ x) / history.n_customers + 1e-3)
+    repeats = weighted_sum(history.count, x)
+    rate = np.log(2.0 * repeats / history.n_customers + 1e-3)
     best = maximise(
         lambda columns, count: _objective(columns, count, first_chance=kind == "mbg_nbd"),
         (x, history.recency / unit, history.tenure / unit),
@@ -225,7 +226,7 @@ def _fit(history: PurchaseHistory, *, kind: Literal["bg_nbd", "mbg_nbd"]) -> BgN
         alpha=alpha * unit,
         a=a,
         b=b,
-        log_likelihood=best.log_likelihood - float(history.count @ x) * float(np.log(unit)),
+        log_likelihood=best.log_likelihood - repeats * float(np.log(unit)),
         n_customers=history.n_customers,
         n_iterations=best.n_iterations,
         at_bounds=best.at_bounds,
@@ -263,8 +264,9 @@ def _objective(columns: Sequence[Floats], count: Floats, *, first_chance: bool) 
         both = psi(a + b) - psi(a + b + chances)
         pull = r * total / alpha - x - gone / count * (r + x) * (total - t_x) / (alpha + t_x)
         gone_by_x = np.bincount(place, weights=gone, minlength=distinct.size)
-        by_r = customers @ (psi(r + distinct) - psi(r)) + gone @ log_silence - count @ log_exposure
-        by_alpha = count @ (pull / (alpha + total))
+        by_r = customers @ (psi(r + distinct) - psi(r))
+        by_r += weighted_sum(gone, log_silence) - weighted_sum(count, log_exposure)
+        by_alpha = weighted_sum(count, pull / (alpha + total))
         by_a = customers @ both + gone.sum() / a
         by_b = customers @ (both + psi(b + chances) - psi(b)) - (gone_by_x / before_last).sum()
         gradient = np.array(
@@ -275,7 +277,7 @@ def _objective(columns: Sequence[Floats], count: Floats, *, first_chance: bool) 
                 a * by_a + b * by_b,
             ]
         )
-        return float(customers @ by_x + count @ by_row), gradient
+        return float(customers @ by_x + weighted_sum(count, by_row)), gradient
 
     return objective
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import gammaincinv, gammaln, psi
 
-from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, Maximum, maximise
+from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, Maximum, maximise, weighted_sum
 from churnkit.btyd.history import distinct_rows, refuse, refuse_where
 from churnkit.btyd.predictions import Fitted
 
@@ -156,7 +156,7 @@ def fit_gamma_gamma(
     if not first.size:
         refuse(where, "mean_order_value must hold at least one customer", "none")
     customers = np.bincount(group, weights=weight.ravel()).astype(np.float64)
-    unit = float(customers @ values.ravel()[first] / customers.sum())
+    unit = weighted_sum(customers, values.ravel()[first]) / float(customers.sum())
     columns = (orders.ravel()[first], values.ravel()[first] / unit)
     if np.ptp(columns[1]) <= SAME:
         best = _all_alike(columns, customers)
@@ -195,7 +195,7 @@ def _objective(columns: Sequence[Floats], count: Floats) -> Objective:
     total, log_total = n * mean, np.log(n * mean)
     distinct, place = np.unique(n, return_inverse=True)
     customers = np.bincount(place, weights=count)
-    constant = float(count @ np.log(mean))
+    constant = weighted_sum(count, np.log(mean))
 
     def objective(point: Floats) -> tuple[float, Floats]:
         p, q, scale = (float(value) for value in np.exp(point))
@@ -204,11 +204,11 @@ def _objective(columns: Sequence[Floats], count: Floats) -> Objective:
         log_share = log_total - np.log(v + total)
         log_rest = -np.log1p(total / v)
         value = customers @ (gammaln(pn + q) - gammaln(pn) - gammaln(q))
-        value += count @ (p * n * log_share + q * log_rest) - constant
+        value += weighted_sum(count, p * n * log_share + q * log_rest) - constant
         slope = psi(pn + q)
-        by_p = customers @ (distinct * (slope - psi(pn))) + count @ (n * log_share)
-        by_q = customers @ (slope - psi(q)) + count @ log_rest
-        by_log_v = count @ ((q * total - p * n * v) / (v + total))
+        by_p = customers @ (distinct * (slope - psi(pn))) + weighted_sum(count, n * log_share)
+        by_q = customers @ (slope - psi(q)) + weighted_sum(count, log_rest)
+        by_log_v = weighted_sum(count, (q * total - p * n * v) / (v + total))
         gradient = np.array([p * by_p - by_log_v, q * by_q + by_log_v, by_log_v])
         return float(value), gradient
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import exprel, gammaln, psi
 
-from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, maximise, mean_tenure
+from churnkit.btyd.fitting import LOG_MEAN, LOG_SHAPE, maximise, mean_tenure, weighted_sum
 from churnkit.btyd.predictions import PurchaseModel
 from churnkit.btyd.quadrature import ROWS_AT_ONCE, decay_integral, decay_nodes
 
@@ -149,7 +149,7 @@ def fit_pareto_nbd(history: PurchaseHistory) -> ParetoNbd:
     -38.42
     """
     unit = mean_tenure(history, where="fit_pareto_nbd")
-    orders = float(history.count @ history.repeat_orders)
+    orders = weighted_sum(history.count, history.repeat_orders)
     rate = np.log(2.0 * orders / history.n_customers + 1e-3)
     best = maximise(
         _objective,
