@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -161,29 +162,25 @@ def start_up(options: argparse.Namespace) -> dict[str, Any]:
         "churnkit validate configs/cdnow.yaml": (["validate", config], 3),
         "churnkit run configs/cdnow.yaml": (["run", config], 1),
     }
+    code = "from churnkit.cli import main; main()"
     found = {}
     for name, (arguments, times) in commands.items():
-        code = f"from churnkit.cli import main; import sys; sys.argv = ['churnkit', *{arguments!r}]"
-        code += "\ntry:\n    main()\nfinally:\n    import resource as r, json"
-        code += "\n    both = [r.getrusage(w) for w in (r.RUSAGE_SELF, r.RUSAGE_CHILDREN)]"
-        code += (
-            "\n    print(json.dumps(sum(u.ru_utime + u.ru_stime for u in both)), file=sys.stderr)"
-        )
         runs = []
         for _ in range(times):
             with tempfile.TemporaryDirectory(dir=options.data) as folder:
-                start = time.perf_counter()
-                done = subprocess.run(
-                    [sys.executable, "-c", code],
-                    cwd=folder,
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                )
-                cpu = float(done.stderr.strip().splitlines()[-1])
-                runs.append({"wall": time.perf_counter() - start, "cpu": cpu})
+                start, before = time.perf_counter(), _children_cpu()
+                command = [sys.executable, "-c", code, *arguments]
+                subprocess.run(command, cwd=folder, capture_output=True, check=True)
+                wall = time.perf_counter() - start
+                runs.append({"wall": wall, "cpu": _children_cpu() - before})
         found[name] = min(runs, key=lambda run: run["cpu"])
     return found
+
+
+def _children_cpu() -> float:
+    """Return the CPU seconds of all processes that ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bare_lightgbm", "company", "features", "purchase", "score", "train"]
 
+COLUMNS = ("customer_id", "ts", "amount", "order_id", "product_id", "quantity")
 N_FEATURES = 60
 ROUNDS = 60
 
@@ -207,7 +208,10 @@ def score(
     config = {
         "name": "speed",
         "engine": {"threads": threads, "memory_limit": memory_limit, "temp_directory": folder},
-        "data": {"time_zone": "UTC", "orders": {"source": train_path, "columns": {}}},
+        "data": {
+            "time_zone": "UTC",
+            "orders": {"source": train_path, "columns": {name: name for name in COLUMNS}},
+        },
         "snapshots": {"horizon_days": 90, "count": 4},
         "scoring": {"output": f"{folder}/scores.parquet"},
     }

@@ -10,7 +10,6 @@ __all__ = [
     "FLAGGED",
     "KEY",
     "ORDER_COLUMNS",
-    "crowded_days",
     "flag_orders",
     "flag_single_days",
     "order_days",
@@ -75,42 +74,30 @@ def flag_orders(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     ).drop("positive", "so_far", "net")
 
 
-def crowded_days(flagged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return the days on which a customer placed more than one order."""
-    placed = flagged.filter(nw.col("is_order") == 1)
-    counted = placed.group_by("customer_id", "day").agg(orders=nw.len())
-    return counted.filter(nw.col("orders") > 1).select("customer_id", "day")
-
-
-def order_days(
-    flagged: nw.LazyFrame[Any], *, crowded: nw.LazyFrame[Any] | None = None
-) -> nw.LazyFrame[Any]:
+def order_days(flagged: nw.LazyFrame[Any], *, several_a_day: bool) -> nw.LazyFrame[Any]:
     """Mark the customer's first order of each day and look to the order days beside it.
 
-    Only the rows of ``crowded`` days, if there are any, need to be ranked.
+    Parameters
+    ----------
+    flagged : narwhals.LazyFrame
+        Rows with ``is_order``.
+    several_a_day : bool
+        Whether a customer may have more than one order on a day; rows then have ``order_key``.
     """
-    first = placed = flagged.filter(nw.col("is_order") == 1)
-    others = [flagged.filter(nw.col("is_order") == 0)]
-    if crowded is not None:
-        on = ["customer_id", "day"]
-        ranked = placed.join(crowded, on=on, how="semi").with_columns(one=nw.lit(1))
-        rank = nw.col("one").cum_sum().over(*on, order_by=("ts_us", "order_key"))
-        ranked = ranked.with_columns(rank=rank)
-        alone = placed.join(crowded, on=on, how="anti")
-        columns = alone.collect_schema().names()
-        earliest = ranked.filter(nw.col("rank") == 1).select(*columns)
-        first = nw.concat([alone, earliest])
-        others.append(ranked.filter(nw.col("rank") > 1))
-    first = first.with_columns(
-        is_order_day=nw.lit(1),
-        previous_order_us=nw.col("ts_us").shift(1).over("customer_id", order_by="ts_us"),
-        next_order_us=nw.col("ts_us").shift(-1).over("customer_id", order_by="ts_us"),
+    is_order = nw.col("is_order") == 1
+    if several_a_day:
+        over = {"order_by": ("ts_us", "order_key")}
+        before = nw.col("day").shift(1).over("customer_id", "is_order", **over)
+        flagged = flagged.with_columns(before=before)
+        is_order &= nw.col("before").is_null() | (nw.col("before") != nw.col("day"))
+    marked = flagged.with_columns(
+        is_order_day=nw.when(is_order).then(nw.lit(1)).otherwise(nw.lit(0))
     )
-    null_time = nw.lit(None).cast(nw.Int64)
-    nothing = {
-        "is_order_day": nw.lit(0),
-        "previous_order_us": null_time,
-        "next_order_us": null_time,
-    }
-    parts = [first, *(part.with_columns(**nothing) for part in others)]
-    return nw.concat([part.select(*ORDER_COLUMNS) for part in parts])
+    beside = {"previous_order_us": 1, "next_order_us": -1}
+    looked = marked.with_columns(
+        nw.col("ts_us").shift(n).over("customer_id", "is_order_day", order_by="ts_us").alias(name)
+        for name, n in beside.items()
+    )
+    is_day = nw.col("is_order_day") == 1
+    only_days = {name: nw.when(is_day).then(nw.col(name)) for name in beside}
+    return looked.with_columns(**only_days).select(*ORDER_COLUMNS)

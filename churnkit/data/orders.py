@@ -17,7 +17,6 @@ from churnkit.data.order_days import (
     FLAGGED,
     KEY,
     ORDER_COLUMNS,
-    crowded_days,
     flag_orders,
     flag_single_days,
     order_days,
@@ -79,7 +78,7 @@ def order_table(
     prepared = lines.with_columns(amount.alias("amount"), day=day)
     if "order_id" not in columns:
         daily = engine.materialize(_aggregate(prepared, by=("customer_id", "day"), columns=columns))
-        ordered = order_days(flag_single_days(daily))
+        ordered = order_days(flag_single_days(daily), several_a_day=False)
         return _sorted(ordered, of=(daily,), engine=engine)
     prepared = prepared.with_columns(order_key=order)
     kept = engine.materialize(_aggregate(prepared, by=KEY, columns=columns))
@@ -93,10 +92,8 @@ def order_table(
         flagged = engine.materialize(nw.concat([flagged, several.select(*FLAGGED)]))
         engine.forget(kept)
         kept = flagged
-    crowded = engine.materialize(crowded_days(flagged))
-    some = crowded if _has_rows(crowded, engine=engine) else None
-    ordered = order_days(flagged, crowded=some)
-    return _sorted(ordered, of=(kept, spanning, crowded), engine=engine)
+    ordered = order_days(flagged, several_a_day=True)
+    return _sorted(ordered, of=(kept, spanning), engine=engine)
 
 
 def _sorted(
