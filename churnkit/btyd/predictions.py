@@ -79,13 +79,33 @@ class PurchaseModel(Fitted, ABC):
         In BG/NBD one-time buyers have 1 however long they have been silent. Use
         :meth:`probability_of_order` to tell who will come back.
         """
-        return self._times_p_alive(
-            "p_alive",
-            lambda x, *_: np.ones_like(x),
-            repeat_orders=repeat_orders,
-            recency=recency,
-            tenure=tenure,
+        where = f"{type(self).__name__}.p_alive"
+        columns = customer_columns(
+            where, repeat_orders=repeat_orders, recency=recency, tenure=tenure
         )
+        x, t_x, total = (column.ravel() for column in columns.values())
+        return np.asarray(self._p_alive(x, t_x, total)).reshape(columns["tenure"].shape)
+
+    def if_alive(
+        self,
+        *,
+        repeat_orders: ArrayLike,
+        tenure: ArrayLike,
+        horizon: ArrayLike,
+        gap: ArrayLike = 0.0,
+    ) -> tuple[Floats, Floats]:
+        """Orders expected of customers who have not left, and their probability of any order.
+
+        Times :meth:`p_alive` they are :meth:`expected_orders` and :meth:`probability_of_order`.
+        ``recency`` does not matter, so that a few results serve many customers.
+        """
+        columns = self._ahead("if_alive", horizon, gap, repeat_orders=repeat_orders, tenure=tenure)
+        shape = columns["tenure"].shape
+        x, total, ahead, wait = (column.ravel() for column in columns.values())
+        first, group = distinct_rows(x, total, ahead, wait)
+        given = (x[first], total[first], ahead[first], wait[first])
+        orders, probability = self._orders_if_alive(*given), self._any_order_if_alive(*given)
+        return orders[group].reshape(shape), probability[group].reshape(shape)
 
     def expected_orders(
         self,
@@ -146,8 +166,8 @@ class PurchaseModel(Fitted, ABC):
         method: str,
         if_alive: Callable[[Floats, Floats, Floats, Floats], Floats],
         *,
-        horizon: ArrayLike = 0.0,
-        gap: ArrayLike = 0.0,
+        horizon: ArrayLike,
+        gap: ArrayLike,
         **customers: ArrayLike,
     ) -> Floats:
         """Multiply the probability of being there by what happens then.
@@ -155,15 +175,22 @@ class PurchaseModel(Fitted, ABC):
         What a living customer does next does not depend on ``recency``, so the second factor, the
         dear one, is computed once per distinct combination of its arguments.
         """
-        where = f"{type(self).__name__}.{method}"
-        columns = customer_columns(where, **customers, horizon=horizon, gap=gap)
+        columns = self._ahead(method, horizon, gap, **customers)
         shape = columns["tenure"].shape
-        for name in ("horizon", "gap"):
-            refuse_where(where, f"{name} must not be negative", columns[name], columns[name] < 0.0)
         x, t_x, total, ahead, wait = (column.ravel() for column in columns.values())
         first, group = distinct_rows(x, total, ahead, wait)
         values = if_alive(x[first], total[first], ahead[first], wait[first])[group]
         return np.asarray(self._p_alive(x, t_x, total) * values).reshape(shape)
+
+    def _ahead(
+        self, method: str, horizon: ArrayLike, gap: ArrayLike, **customers: ArrayLike
+    ) -> dict[str, Floats]:
+        """Return the arguments of a prediction, checked and of one shape."""
+        where = f"{type(self).__name__}.{method}"
+        columns = customer_columns(where, **customers, horizon=horizon, gap=gap)
+        for name in ("horizon", "gap"):
+            refuse_where(where, f"{name} must not be negative", columns[name], columns[name] < 0.0)
+        return columns
 
     @abstractmethod
     def _p_alive(self, x: Floats, t_x: Floats, total: Floats) -> Floats:

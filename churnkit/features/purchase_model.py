@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.btyd import GammaGamma, PurchaseModel
-    from churnkit.data.windows import Snapshot
 
     Floats = NDArray[np.float64]
 
 __all__ = ["PurchaseExpectations"]
 
 DAYS_PER_WEEK = 7.0
+MOST_DAYS = 1 << 20  # more than any tenure
 BINS_PER_E = 100.0  # mean order values are fitted in cells one percent wide
 PHRASES = {
     "purchase_model_expected_orders": Phrase(
@@ -128,12 +128,13 @@ class PurchaseExpectations:
 
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Fit to the known customers; see :class:`churnkit.features.build.FeatureBuilder`."""
+        customers = known.engine.materialize(_customers(known))
         fitted = _Fitted(
-            orders=_fit_orders(known, kind=self.kind),
-            value=_fit_value(known),
-            snapshot=known.snapshot,
+            rhythm=_fit_orders(customers, known=known, kind=self.kind),
+            value=_fit_value(customers, known=known),
             cutoff_day=known.cutoff_day,
         )
+        known.engine.forget(customers)
         return [Aggregation(rows=known["orders"], aggregates=_ends(), finish=fitted.expect)]
 
 
@@ -146,12 +147,24 @@ class _Value:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Rhythm:
+    """A purchase model, and what it expects of customers who have not left, by their orders.
+
+    That costs a quadrature, and many customers share an answer.
+    """
+
+    model: PurchaseModel
+    keys: NDArray[np.int64]
+    orders: Floats
+    probability: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Fitted:
     """What was learned from everybody, ready to be applied to any batch of customers."""
 
-    orders: PurchaseModel | None
+    rhythm: _Rhythm | None
     value: _Value | None
-    snapshot: Snapshot
     cutoff_day: int
 
     def expect(self, table: pa.Table) -> Mapping[str, Floats]:
@@ -163,21 +176,18 @@ class _Fitted:
             return found
         n = order_days[buyers]
         orders = found["purchase_model_expected_orders"]
-        if self.orders is not None:
+        if self.rhythm is not None:
             first, last = (_numbers(table, name)[buyers] for name in _ends())
-            customers = {
-                "repeat_orders": n - 1.0,
-                "recency": (last - first) / DAYS_PER_WEEK,
-                "tenure": (self.cutoff_day - first) / DAYS_PER_WEEK,
-            }
-            ahead = {
-                "horizon": self.snapshot.horizon_days / DAYS_PER_WEEK,
-                "gap": self.snapshot.gap_days / DAYS_PER_WEEK,
-            }
-            orders[buyers] = self.orders.expected_orders(**customers, **ahead)
-            probability = self.orders.probability_of_order(**customers, **ahead)
-            found["purchase_model_order_probability"][buyers] = probability
-            found["purchase_model_p_alive"][buyers] = self.orders.p_alive(**customers)
+            tenure_days = self.cutoff_day - first
+            alive = self.rhythm.model.p_alive(
+                repeat_orders=n - 1.0,
+                recency=(last - first) / DAYS_PER_WEEK,
+                tenure=tenure_days / DAYS_PER_WEEK,
+            )
+            at = np.searchsorted(self.rhythm.keys, _key(n, tenure_days))
+            orders[buyers] = alive * self.rhythm.orders[at]
+            found["purchase_model_order_probability"][buyers] = alive * self.rhythm.probability[at]
+            found["purchase_model_p_alive"][buyers] = alive
         if self.value is not None:
             mean = _numbers(table, "order_amount")[buyers] / n
             valued = self.value.model.expected_order_value(
@@ -194,21 +204,35 @@ def _ends() -> dict[str, nw.Expr]:
     return {"_purchase_model_first_day": day.min(), "_purchase_model_last_day": day.max()}
 
 
+def _key(order_days: Floats, tenure_days: Floats) -> NDArray[np.int64]:
+    """Return one number for what decides the future of a customer who has not left."""
+    return order_days.astype(np.int64) * MOST_DAYS + tenure_days.astype(np.int64)
+
+
 def _numbers(table: pa.Table, name: str) -> Floats:
     return np.asarray(table[name].to_numpy(), dtype=np.float64)
 
 
-def _fit_orders(known: Known, *, kind: str) -> PurchaseModel | None:
+def _customers(known: Known) -> nw.LazyFrame[Any]:
+    """Return what both fits need of each customer with an order day."""
+    grouped = (
+        known["orders"]
+        .group_by("customer_id")
+        .agg(
+            nw.col("is_order_day").cast(nw.Float64).sum().alias("order_days"),
+            sum_if(nw.col("is_order") == 1, nw.col("amount")).alias("order_amount"),
+            nw.col("amount").sum().alias("net"),
+            *(expr.alias(name) for name, expr in _ends().items()),
+        )
+    )
+    return grouped.filter(nw.col("order_days") > 0).drop("customer_id")
+
+
+def _fit_orders(customers: nw.LazyFrame[Any], *, known: Known, kind: str) -> _Rhythm | None:
     """Fit to customers counted by order days, first and last day; None if that cannot be done."""
     from churnkit.btyd import PurchaseHistory, fit_purchase_model
 
     first_day, last_day = _ends()
-    customers = (
-        known["orders"]
-        .filter(nw.col("is_order_day") == 1)
-        .group_by("customer_id")
-        .agg(nw.len().alias("order_days"), *(e.alias(name) for name, e in _ends().items()))
-    )
     by = ("order_days", first_day, last_day)
     cells = _collect(known, customers.group_by(*by).agg(customers=nw.len()), sort_by=by)
     order_days, first = cells["order_days"], cells[first_day]
@@ -222,33 +246,31 @@ def _fit_orders(known: Known, *, kind: str) -> PurchaseModel | None:
         count=cells["customers"],
     )
     try:
-        return fit_purchase_model(history, kind=kind)
+        model = fit_purchase_model(history, kind=kind)
     except ModelGuardError as error:
         _warn(known, str(error))
         return None
+    keys, at = np.unique(_key(order_days, known.cutoff_day - first), return_index=True)
+    snapshot = known.snapshot
+    orders, probability = model.if_alive(
+        repeat_orders=history.repeat_orders[at],
+        tenure=history.tenure[at],
+        horizon=snapshot.horizon_days / DAYS_PER_WEEK,
+        gap=snapshot.gap_days / DAYS_PER_WEEK,
+    )
+    return _Rhythm(model=model, keys=keys, orders=orders, probability=probability)
 
 
-def _fit_value(known: Known) -> _Value | None:
+def _fit_value(customers: nw.LazyFrame[Any], *, known: Known) -> _Value | None:
     """Fit to customers counted by order days and mean value; None if that cannot be done."""
     from churnkit.btyd import fit_gamma_gamma
 
-    amount = nw.col("amount")
     mean = ratio(nw.col("order_amount"), nw.col("order_days"))
     positive = nw.when(mean > 0).then(mean)
-    customers = (
-        known["orders"]
-        .group_by("customer_id")
-        .agg(
-            nw.col("is_order_day").cast(nw.Float64).sum().alias("order_days"),
-            sum_if(nw.col("is_order") == 1, amount).alias("order_amount"),
-            amount.sum().alias("net"),
-        )
-        .filter(nw.col("order_days") > 0)
-        .with_columns(mean=positive, bin=(positive.log() * BINS_PER_E).floor())
-    )
+    binned = customers.with_columns(mean=positive, bin=(positive.log() * BINS_PER_E).floor())
     by = ("order_days", "bin")
     sums = [nw.col(name).sum() for name in ("order_amount", "net")]
-    grouped = customers.group_by(*by).agg(nw.col("mean").mean(), *sums, customers=nw.len())
+    grouped = binned.group_by(*by).agg(nw.col("mean").mean(), *sums, customers=nw.len())
     cells = _collect(known, grouped, sort_by=by)
     valued = ~np.isnan(cells["bin"])
     if not valued.any():
