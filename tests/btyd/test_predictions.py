@@ -95,6 +95,19 @@ def test_probabilities_and_expectations_respect_each_other(model, customer, hori
 
 
 @settings(max_examples=100, deadline=None)
+@given(model=any_model(), customer=any_customer(), horizon=POSITIVE, gap=st.floats(0.0, 30.0))
+@settings(max_examples=60, deadline=None)
+def test_what_the_living_do_times_being_alive_is_the_prediction(model, customer, horizon, gap):
+    """``if_alive`` times ``p_alive`` gives both predictions, whatever the recency."""
+    kind = {"repeat_orders": customer["repeat_orders"], "tenure": customer["tenure"]}
+
+    orders, probability = model.if_alive(**kind, horizon=horizon, gap=gap)
+
+    alive, ahead = model.p_alive(**customer), {"horizon": horizon, "gap": gap}
+    assert alive * orders == model.expected_orders(**customer, **ahead)
+    assert alive * probability == model.probability_of_order(**customer, **ahead)
+
+
 @given(any_model(), any_customer(), st.floats(0.0, 200.0), st.floats(0.0, 200.0), POSITIVE)
 def test_expected_orders_add_up_over_time(model, customer, first, second, gap):
     """Orders of two intervals that touch are the orders of both; a longer one has no fewer."""
