@@ -94,7 +94,6 @@ def test_probabilities_and_expectations_respect_each_other(model, customer, hori
     assert probability <= orders * (1.0 + 1e-6) + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
 @given(model=any_model(), customer=any_customer(), horizon=POSITIVE, gap=st.floats(0.0, 30.0))
 @settings(max_examples=60, deadline=None)
 def test_what_the_living_do_times_being_alive_is_the_prediction(model, customer, horizon, gap):
@@ -108,6 +107,7 @@ def test_what_the_living_do_times_being_alive_is_the_prediction(model, customer,
     assert alive * probability == model.probability_of_order(**customer, **ahead)
 
 
+@settings(max_examples=100, deadline=None)
 @given(any_model(), any_customer(), st.floats(0.0, 200.0), st.floats(0.0, 200.0), POSITIVE)
 def test_expected_orders_add_up_over_time(model, customer, first, second, gap):
     """Orders of two intervals that touch are the orders of both; a longer one has no fewer."""
