@@ -39,9 +39,17 @@ class AnswerTimes:
         """How each feature is said to people, in order."""
         hours = tuple(f"{hour:02d}:00" for hour in range(HOURS))
         return {
-            "best_send_hour": Phrase(text="answers most around {value}", words=hours, reason=False),
+            "best_send_hour": Phrase(
+                text="answers most around {value}",
+                name="hour of most answers",
+                words=hours,
+                reason=False,
+            ),
             "best_send_day": Phrase(
-                text="answers most on a {value}", words=WEEKDAY_WORDS, reason=False
+                text="answers most on a {value}",
+                name="weekday of most answers",
+                words=WEEKDAY_WORDS,
+                reason=False,
             ),
         }
 

@@ -147,6 +147,7 @@ class Engagement:
             said[f"active_days_change_{d}d"] = Phrase(
                 text=f"{{value}} active days {last} than in {before}",
                 zero=f"as many active days {last} as in {before}",
+                name=f"change of active days {last}, against {before}",
                 risk="low",
                 change=("more", "fewer"),
             )
@@ -160,6 +161,7 @@ class Engagement:
         said |= {
             "days_since_active": Phrase(
                 text="not active for {value} days",
+                name="days since the last activity",
                 zero="active within the last day",
                 risk="high",
                 beside=("active_gap_days_mean", "usually every {value} days"),
@@ -169,6 +171,7 @@ class Engagement:
             ),
             "active_overdue_ratio": Phrase(
                 text="not active for {value} times the usual time between active days",
+                name="time without activity, in usual times between active days",
                 zero="hardly any time since the last active day, beside the usual",
                 risk="high",
                 decimals=1,
@@ -177,6 +180,7 @@ class Engagement:
         said["power_user_rank"] = Phrase(
             text=f"more active days in the last {min(self.windows_days)} days than {{value}}"
             " of the active customers",
+            name=f"rank by active days in the last {min(self.windows_days)} days",
             risk="low",
             percent=True,
         )
@@ -194,6 +198,7 @@ class Engagement:
             said[f"event_{kind}_change_{d}d"] = Phrase(
                 text=f"{words} {{value}} times {last} than in the {d} days before",
                 zero=f"{words} as often {last} as in the {d} days before",
+                name=f"change of times of {words} {last}, against the {d} days before",
                 change=("more", "fewer"),
             )
             said[f"event_{kind}_days_{d}d"] = Phrase(

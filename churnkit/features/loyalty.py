@@ -26,16 +26,21 @@ if TYPE_CHECKING:
 __all__ = ["Loyalty"]
 
 PHRASES = {
-    "rewards_issued": Phrase(text="got {value} rewards"),
-    "rewards_redeemed": Phrase(text="redeemed {value} rewards", risk="low"),
+    "rewards_issued": Phrase(text="got {value} rewards", name="rewards given"),
+    "rewards_redeemed": Phrase(
+        text="redeemed {value} rewards", name="rewards redeemed", risk="low"
+    ),
     "reward_redemption_share": Phrase(
         text="{value} of the rewards redeemed", risk="low", percent=True
     ),
     "days_since_reward": Phrase(
-        text="last reward {value} days ago", zero="a reward within the last day"
+        text="last reward {value} days ago",
+        name="days since the last reward",
+        zero="a reward within the last day",
     ),
     "days_since_redemption": Phrase(
         text="no reward redeemed for {value} days",
+        name="days since a reward was redeemed",
         zero="a reward redeemed within the last day",
         risk="high",
     ),
@@ -110,7 +115,8 @@ class Loyalty:
         for d in self.windows_days:
             for step, words in (("issued", "got"), ("redeemed", "redeemed")):
                 text = f"{words} {{value}} rewards in the last {d} days"
-                said[f"rewards_{step}_{d}d"] = Phrase(text=text)
+                named = f"rewards {step} in the last {d} days"
+                said[f"rewards_{step}_{d}d"] = Phrase(text=text, name=named)
         return said | PHRASES
 
     def build(self, known: Known) -> Sequence[Aggregation]:

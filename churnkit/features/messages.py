@@ -84,11 +84,16 @@ class Messages:
             )
         said["days_since_message_opened"] = Phrase(
             text="no message opened for {value} days",
+            name="days since a message was opened",
             zero="a message opened within the last day",
             risk="high",
         )
         words = tuple(channel.replace("_", " ") for channel in self.channels)
-        said["preferred_channel"] = Phrase(text="answers messages best by {value}", words=words)
+        said["preferred_channel"] = Phrase(
+            text="answers messages best by {value}",
+            name="channel that is answered best",
+            words=words,
+        )
         return said
 
     def _channel_phrases(self, channel: str) -> dict[str, Phrase]:
@@ -116,6 +121,7 @@ class Messages:
             ),
             f"days_since_{name}_opened": Phrase(
                 text=f"no {word} message opened for {{value}} days",
+                name=f"days since {word} messages were opened",
                 zero=f"{word} message opened within the last day",
                 risk="high",
             ),

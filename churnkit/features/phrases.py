@@ -36,6 +36,9 @@ class Phrase:
     zero : str, default ""
         Said in place of ``text`` where the value is shown as 0: ``"ordered within the last day"``.
         By default counts say "no orders …", and shares of something "none of …".
+    negative : str, default ""
+        Said in place of ``text`` where the value is below 0, with its size:
+        ``"{value} more paid back than spent"``.
     name : str, default ""
         What tables of features call it; by default the text without the value.
     risk : {"", "high", "low"}
@@ -57,12 +60,16 @@ class Phrase:
     beside : tuple of (str, str), optional
         Another feature whose value of the same customer is said after this one where it is known,
         and how: ``("order_gap_days_mean", "usually one every {value} days")``.
+    compared : bool, default True
+        Whether a value typical of customers who stay means anything; the month of the last order
+        depends on the date of the run.
     reason : bool, default True
         Whether it can be a reason at all; the best hour for a message is none.
     """
 
     text: str
     zero: str = ""
+    negative: str = ""
     name: str = ""
     risk: Literal["", "high", "low"] = ""
     decimals: int = 0
@@ -72,6 +79,7 @@ class Phrase:
     change: tuple[str, str] | tuple[()] = ()
     words: tuple[str, ...] = ()
     beside: tuple[str, str] | None = None
+    compared: bool = True
     reason: bool = True
 
     @property
@@ -128,19 +136,19 @@ class Phrase:
         words = self._sentence(value, numbers)
         if self.beside is not None and _known(beside) and round(beside):
             words += "; " + self._usual(self.beside[1], self._number(beside, numbers))
-        if "{value}" not in self.text or not _known(typical):
+        if not self.compared or "{value}" not in self.text or not _known(typical):
             return words
         if not self.tells(np.array([value]), typical)[0]:
             return f"{words} (about as customers who stay)"
         usual = self._number(typical, numbers)
-        return f"{words} (customers who stay: {'mostly ' if self.words else ''}{usual})"
+        return f"{words} (customers who stay: {'most often ' if self.words else ''}{usual})"
 
     def tells(self, values: NDArray[np.float64], typical: float | None) -> NDArray[np.bool_]:
         """Return which values differ from the typical one so that people see it, all if there is none.
 
         They differ as shown, after rounding, and by more than a twentieth of the typical value.
         """
-        if not _known(typical):
+        if not self.compared or not _known(typical):
             return np.asarray(np.isfinite(values))
         if self.words:
             return np.asarray(values != typical)
@@ -164,8 +172,10 @@ class Phrase:
     def _sentence(self, value: float, numbers: NumberFormat) -> str:
         if not self.words and self._shown(np.array(value)) == 0.0 and (zero := self._zero(value)):
             return zero
-        said = self._number(value, numbers)
-        return _singular(self.text, said).format(value=said)
+        text, said = self.text, self._number(value, numbers)
+        if self.negative and value < 0.0:
+            text, said = self.negative, self._number(-value, numbers)
+        return _singular(text, said).format(value=said)
 
     @staticmethod
     def _usual(text: str, said: str) -> str:

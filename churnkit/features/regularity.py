@@ -51,19 +51,24 @@ PHRASES = {
     ),
     "overdue_ratio": Phrase(
         text="silent for {value} times the usual time between orders",
+        name="silence, in usual times between orders",
         zero="hardly any time since the last order, beside the usual",
         risk="high",
         decimals=1,
     ),
     "overdue_longest_ratio": Phrase(
         text="silent for {value} times the longest time between orders",
+        name="silence, in longest times between orders",
         zero="hardly any time since the last order, beside the longest",
         risk="high",
         decimals=1,
     ),
     "weekend_order_share": Phrase(text="{value} of the orders on weekends", percent=True),
     "last_order_month": Phrase(
-        text="the last order was in {value}", words=("", *calendar.month_name[1:])
+        text="the last order was in {value}",
+        name="month of the last order",
+        words=("", *calendar.month_name[1:]),
+        compared=False,
     ),
     "cutoff_month": Phrase(text="the month in which the prediction is made"),
     "cutoff_weekday": Phrase(text="the weekday on which the prediction is made"),
@@ -71,6 +76,7 @@ PHRASES = {
     "amount_same_season": Phrase(
         text="{value} spent in the same season last year",
         zero="nothing spent in the same season last year",
+        negative="{value} more paid back than spent in the same season last year",
         name="spend in the same season last year",
         risk="low",
         decimals=2,

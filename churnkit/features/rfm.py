@@ -29,12 +29,15 @@ COMPARED = ("orders_change", "amount_change", "orders_recent_share")
 LIFETIME = {
     "days_since_last_order": Phrase(
         text="no order for {value} days",
+        name="days since the last order",
         zero="ordered within the last day",
         risk="high",
         beside=("order_gap_days_mean", "usually one every {value} days"),
     ),
     "tenure_days": Phrase(
-        text="first order {value} days ago", zero="first order within the last day"
+        text="first order {value} days ago",
+        zero="first order within the last day",
+        name="days since the first order",
     ),
     "recency_days": Phrase(
         text="{value} days from the first to the last order", zero="all orders on one day"
@@ -42,18 +45,40 @@ LIFETIME = {
     "orders": Phrase(text="{value} orders so far", risk="low"),
     "repeat_orders": Phrase(
         text="came back to order on {value} later days",
+        name="later days with an order",
         zero="never came back to order",
         risk="low",
     ),
     "amount_sum": Phrase(
-        text="{value} spent so far", name="spend so far", risk="low", decimals=2, money=True
+        text="{value} spent so far",
+        zero="nothing spent so far",
+        negative="{value} more paid back than spent so far",
+        name="spend so far",
+        risk="low",
+        decimals=2,
+        money=True,
     ),
     "average_order_value": Phrase(
         text="{value} spent per order", name="spend per order", decimals=2, money=True
     ),
-    "first_order_amount": Phrase(text="the first order was worth {value}", decimals=2, money=True),
-    "last_order_amount": Phrase(text="the last order was worth {value}", decimals=2, money=True),
-    "order_amount_max": Phrase(text="the largest order was worth {value}", decimals=2, money=True),
+    "first_order_amount": Phrase(
+        text="the first order was worth {value}",
+        name="worth of the first order",
+        decimals=2,
+        money=True,
+    ),
+    "last_order_amount": Phrase(
+        text="the last order was worth {value}",
+        name="worth of the last order",
+        decimals=2,
+        money=True,
+    ),
+    "order_amount_max": Phrase(
+        text="the largest order was worth {value}",
+        name="worth of the largest order",
+        decimals=2,
+        money=True,
+    ),
 }
 
 
@@ -137,6 +162,7 @@ class RecencyFrequencyMonetary:
                 f"amount_sum_{d}d": Phrase(
                     text=f"{{value}} spent {last}",
                     zero=f"nothing spent {last}",
+                    negative=f"{{value}} more paid back than spent {last}",
                     name=f"spend {last}",
                     risk="low",
                     decimals=2,
@@ -151,12 +177,14 @@ class RecencyFrequencyMonetary:
                 f"orders_change_{d}d": Phrase(
                     text=f"{{value}} orders {last} than in {before}",
                     zero=f"as many orders {last} as in {before}",
+                    name=f"change of orders {last}, against {before}",
                     risk="low",
                     change=("more", "fewer"),
                 ),
                 f"amount_change_{d}d": Phrase(
                     text=f"{{value}} spent {last} than in {before}",
                     zero=f"as much spent {last} as in {before}",
+                    name=f"change of spend {last}, against {before}",
                     risk="low",
                     change=("more", "less"),
                     decimals=2,
@@ -173,10 +201,14 @@ class RecencyFrequencyMonetary:
             halved = f"one of {h} days ago counted as half"
             said |= {
                 f"orders_decayed_{h}d": Phrase(
-                    text=f"{{value}} orders, {halved}", risk="low", decimals=1
+                    text=f"{{value}} orders, {halved}",
+                    zero="hardly any order of late",
+                    risk="low",
+                    decimals=1,
                 ),
                 f"amount_decayed_{h}d": Phrase(
                     text=f"{{value}} spent, {halved}",
+                    zero="hardly anything spent of late",
                     name=f"spend, {halved}",
                     risk="low",
                     decimals=2,

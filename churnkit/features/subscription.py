@@ -28,24 +28,32 @@ PHRASES = {
         money=True,
     ),
     "subscription_tenure_days": Phrase(
-        text="subscribed first {value} days ago", zero="subscribed first within the last day"
+        text="subscribed first {value} days ago",
+        name="days since the first subscription",
+        zero="subscribed first within the last day",
     ),
     "days_since_subscription_start": Phrase(
         text="last subscription started {value} days ago",
+        name="days since the last start of a subscription",
         zero="a subscription started within the last day",
     ),
     "subscriptions_ended": Phrase(text="{value} subscriptions ended for good", risk="high"),
     "days_since_subscription_end": Phrase(
         text="a subscription ended {value} days ago",
+        name="days since the last end of a subscription",
         zero="a subscription ended within the last day",
     ),
     "subscription_upgrades": Phrase(text="{value} upgrades of subscriptions"),
     "subscription_downgrades": Phrase(text="{value} downgrades of subscriptions"),
     "days_since_upgrade": Phrase(
-        text="last upgrade {value} days ago", zero="an upgrade within the last day"
+        text="last upgrade {value} days ago",
+        name="days since the last upgrade",
+        zero="an upgrade within the last day",
     ),
     "days_since_downgrade": Phrase(
-        text="last downgrade {value} days ago", zero="a downgrade within the last day"
+        text="last downgrade {value} days ago",
+        name="days since the last downgrade",
+        zero="a downgrade within the last day",
     ),
 }
 DAYS_PER_MONTH = 365.25 / 12
@@ -131,19 +139,23 @@ class Subscription:
             said[f"subscription_mrr_change_{d}d"] = Phrase(
                 text=f"pays {{value}} a month than {d} days ago",
                 zero=f"pays the same as {d} days ago",
+                name=f"change of monthly revenue in {d} days",
                 risk="low",
                 change=("more", "less"),
                 decimals=2,
                 money=True,
             )
         if self.plans:
-            said["subscription_plan"] = Phrase(text="on plan {value}", words=tuple(self.plans))
+            said["subscription_plan"] = Phrase(
+                text="on plan {value}", name="plan", words=tuple(self.plans)
+            )
         if self.seats:
             said["subscription_seats"] = Phrase(text="{value} seats paid for")
             for d in self.windows_days:
                 said[f"subscription_seats_change_{d}d"] = Phrase(
                     text=f"{{value}} seats than {d} days ago",
                     zero=f"as many seats as {d} days ago",
+                    name=f"change of seats in {d} days",
                     risk="low",
                     change=("more", "fewer"),
                 )
@@ -157,6 +169,7 @@ class Subscription:
                 said[f"failed_payments_{d}d"] = Phrase(text=text, risk="high")
             said["days_since_failed_payment"] = Phrase(
                 text="a payment failed {value} days ago",
+                name="days since a payment failed",
                 zero="a payment failed within the last day",
             )
         return said

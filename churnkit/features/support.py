@@ -31,6 +31,7 @@ NEVER = 2**62
 PHRASES = {
     "days_since_ticket": Phrase(
         text="last contact with support {value} days ago",
+        name="days since the last contact with support",
         zero="contact with support within the last day",
     ),
     "tickets_per_order": Phrase(text="{value} contacts with support per order", decimals=2),
@@ -39,6 +40,7 @@ PHRASES = {
     ),
     "open_ticket_days_max": Phrase(
         text="waiting {value} days for a ticket to be resolved",
+        name="days waiting for a ticket to be resolved",
         zero="waiting for a ticket since the last day",
         risk="high",
     ),
@@ -66,6 +68,7 @@ PHRASES = {
     "tickets_escalated": Phrase(text="{value} tickets escalated", risk="high"),
     "tickets_reopened": Phrase(
         text="back at support {value} times within a week",
+        name="times back at support within a week",
         zero="never back at support within a week",
         risk="high",
     ),

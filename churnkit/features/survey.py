@@ -24,23 +24,32 @@ def _phrases() -> dict[str, Phrase]:
     for kind in SURVEYS:
         words = WORDS[kind]
         said |= {
-            f"{kind}_last": Phrase(text=f"last answer on {words}: {{value}}", risk="low"),
+            f"{kind}_last": Phrase(
+                text=f"last answer on {words}: {{value}}",
+                name=f"last answer on {words}",
+                risk="low",
+            ),
             f"{kind}_mean": Phrase(
-                text=f"answers on {words}: {{value}} on average", risk="low", decimals=1
+                text=f"answers on {words}: {{value}} on average",
+                name=f"answers on {words} on average",
+                risk="low",
+                decimals=1,
             ),
             f"{kind}_change": Phrase(
                 text=f"last answer on {words} {{value}} than those before",
                 zero=f"last answer on {words} like those before",
+                name=f"change of the answers on {words}",
                 risk="low",
                 decimals=1,
                 change=("higher", "lower"),
             ),
             f"days_since_{kind}": Phrase(
                 text=f"last answer on {words} {{value}} days ago",
+                name=f"days since the last answer on {words}",
                 zero=f"answer on {words} within the last day",
             ),
         }
-    said["survey_answers"] = Phrase(text="answered {value} surveys")
+    said["survey_answers"] = Phrase(text="answered {value} surveys", name="surveys answered")
     said["survey_silent"] = Phrase(
         text="{value}",
         name="whether a survey was ever answered",

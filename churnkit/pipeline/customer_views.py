@@ -103,6 +103,7 @@ def driver_sample(
     return DriverSample(
         names=tuple(names[i] for i in leading),
         phrases={name: phrases[name].label for name in names},
+        levels={name: phrases[name].words for name in names if phrases[name].words},
         values=explained.matrix.values[np.ix_(rows, np.array(leading))],
         contributions=group_sums(weights, grouped),
         others=tuple(

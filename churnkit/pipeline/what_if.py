@@ -1,4 +1,4 @@
-"""What would bring a customer under the band: the same history with a few more orders, visits or answers.
+"""What would bring a customer under the band: the same history with a little more of one thing.
 
 Each step of a lever is a copy of the customer with rows added to the input tables; its features are
 built and scored as everybody's are, so that all of them move together. It says what the model
@@ -7,23 +7,24 @@ associates with such a history. It does not say that causing the rows causes the
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import narwhals as nw
 import numpy as np
 
-from churnkit.data.windows import US_PER_DAY
 from churnkit.features.build import History, build_features
 from churnkit.features.named import make_builders
 from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.portfolio import Scored
 from churnkit.models.staying import forecast_stays
+from churnkit.pipeline.levers import MARK, Step, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -43,10 +44,6 @@ NOTE = (
     "An association, not an effect: what the model expects of customers with such a history. Whether"
     " bringing it about keeps this customer, only an experiment tells."
 )
-WITHIN_DAYS = 30
-ORDER_STEPS = (1, 2, 3)
-VISIT_STEPS = (2, 4, 8)
-MARK = "\u241f"  # of copies; no id in a file holds it
 ROUNDING = 1e-9
 BATCH_ROWS = 100_000
 
@@ -58,7 +55,7 @@ class WhatIf:
     Attributes
     ----------
     lever : str
-        ``orders``, ``visits`` or ``tickets``.
+        ``orders``, ``activity``, ``messages`` or ``tickets``; see :func:`.levers.steps_of`.
     says : str
         What would be different.
     churn_probability : float
@@ -75,21 +72,6 @@ class WhatIf:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """A copy of a customer: which lever, how far, and all rows of its tables."""
-
-    customer: str
-    lever: str
-    number: int
-    says: str
-    tables: Mapping[str, list[Row]]
-
-    @property
-    def name(self) -> str:
-        return f"{self.customer}{MARK}{self.lever}{MARK}{self.number}"
 
 
 def what_if(
@@ -118,12 +100,17 @@ def what_if(
     if not targets:
         return {}
     own = _rows_of(session, list(targets))
-    steps = [s for name in targets for s in _steps(name, own[name], population=population)]
+    cutoff_us, day_us = population.snapshot.cutoff_us, _business_days(population.snapshot)
+    steps = [
+        step
+        for name in targets
+        for step in steps_of(name, own[name], cutoff_us=cutoff_us, day_us=day_us)
+    ]
     found = _predicted(session, bundle, population, steps=steps, tables=own[next(iter(own))])
     made: dict[str, list[WhatIf]] = {}
     for name, target in targets.items():
-        start = found[_Step(customer=name, lever="as is", number=0, says="", tables={}).name]
-        levers: dict[str, list[tuple[_Step, float, NDArray[np.float32]]]] = {}
+        start = found[Step(customer=name, lever="as is", number=0, says="", tables={}).name]
+        levers: dict[str, list[tuple[Step, float, NDArray[np.float32]]]] = {}
         for step in (s for s in steps if s.customer == name and s.lever != "as is"):
             if step.name in found:
                 levers.setdefault(step.lever, []).append((step, *found[step.name]))
@@ -136,8 +123,13 @@ def what_if(
     return made
 
 
+def _business_days(snapshot: Snapshot) -> Callable[[int], int]:
+    zone = ZoneInfo(snapshot.time_zone)
+    return lambda us: datetime.fromtimestamp(us / 1e6, tz=zone).toordinal()
+
+
 def _choose(
-    ladder: Sequence[tuple[_Step, float, NDArray[np.float32]]],
+    ladder: Sequence[tuple[Step, float, NDArray[np.float32]]],
     *,
     start: tuple[float, NDArray[np.float32]],
     target: float,
@@ -184,103 +176,12 @@ def _rows_of(session: Session, ids: Sequence[str]) -> dict[str, Tables]:
     return found
 
 
-def _steps(name: str, tables: Tables, *, population: ExplainedPopulation) -> Iterator[_Step]:
-    """Return the copy as it is, and one for each step of each lever that the customer has."""
-    cutoff_us = population.snapshot.cutoff_us
-    yield _Step(customer=name, lever="as is", number=0, says="", tables=tables)
-    placed = [r for r in tables["orders"] if r["is_order"] == 1 and r["ts_us"] < cutoff_us]
-    if placed:
-        last = max(placed, key=lambda row: row["ts_us"])
-        for n in ORDER_STEPS:
-            says = f"{n} more order{'s' * (n > 1)} like the last within {WITHIN_DAYS} days"
-            changed = _with_orders(tables, last, times=_spread(n, cutoff_us), cutoff_us=cutoff_us)
-            yield _Step(customer=name, lever="orders", number=n, says=says, tables=changed)
-    kinds = Counter(row["event_type"] for row in tables.get("events", ()))
-    visits = [kind for kind, _ in kinds.most_common() if not kind.endswith(("_sent", "purchase"))]
-    if visits:
-        kind = visits[0]
-        like = next(row for row in tables["events"] if row["event_type"] == kind)
-        for n in VISIT_STEPS:
-            said = kind.replace("_", " ")
-            added = [{**like, "ts_us": at} for at in _spread(n, cutoff_us)]
-            for row in added:
-                row.update({key: None for key in ("session_id",) if key in row})
-            changed = {**tables, "events": [*tables["events"], *added]}
-            yield _Step(
-                customer=name,
-                lever="visits",
-                number=n,
-                says=f"“{said}” on {n} more days within {WITHIN_DAYS} days",
-                tables=changed,
-            )
-    waiting = [r for r in tables.get("support_tickets", ()) if _is_open(r, cutoff_us)]
-    if waiting:
-        closed = [
-            {**r, "resolved_at_us": cutoff_us - US_PER_DAY} if r in waiting else r
-            for r in tables["support_tickets"]
-        ]
-        yield _Step(
-            customer=name,
-            lever="tickets",
-            number=1,
-            says=f"{len(waiting)} open ticket{'s' * (len(waiting) > 1)} resolved the day before",
-            tables={**tables, "support_tickets": closed},
-        )
-
-
-def _is_open(ticket: Row, cutoff_us: int) -> bool:
-    if "resolved_at_us" not in ticket or ticket["opened_at_us"] >= cutoff_us - US_PER_DAY:
-        return False
-    resolved = ticket["resolved_at_us"]
-    return resolved is None or resolved >= cutoff_us
-
-
-def _spread(count: int, cutoff_us: int) -> list[int]:
-    """Return instants evenly over the last days, the newest a day before the cutoff."""
-    every = WITHIN_DAYS * US_PER_DAY // count
-    return [cutoff_us - US_PER_DAY - step * every for step in range(count)]
-
-
-def _with_orders(tables: Tables, last: Row, *, times: Sequence[int], cutoff_us: int) -> Tables:
-    """Return the tables with orders like the last one, on days that have none yet."""
-    kept = [dict(row) for row in tables["orders"] if row["ts_us"] < cutoff_us]
-    day_of = (last["ts_us"] // US_PER_DAY) - last["day"]
-    for at in times:
-        day = at // US_PER_DAY - day_of
-        kept.append({**last, "ts_us": at, "day": day, "is_order_day": 1, "refunded_at_us": None})
-    kept.sort(key=lambda row: row["ts_us"])
-    previous: Row | None = None
-    for row in kept:
-        row["previous_order_us"] = row["next_order_us"] = None
-        if row["is_order_day"] != 1:
-            continue
-        if previous is not None and previous["day"] == row["day"]:
-            row["is_order_day"] = 0
-            continue
-        if previous is not None:
-            row["previous_order_us"] = previous["ts_us"]
-            previous["next_order_us"] = row["ts_us"]
-        previous = row
-    changed = {**tables, "orders": kept}
-    if "lines" in tables:
-        same = [
-            row for row in tables["lines"] if row["ts_us"] // US_PER_DAY - day_of == last["day"]
-        ]
-        new = [
-            {**row, "ts_us": at, **({"order_id": f"{MARK}{i}"} if "order_id" in row else {})}
-            for i, at in enumerate(times)
-            for row in same
-        ]
-        changed["lines"] = [*tables["lines"], *new]
-    return changed
-
-
 def _predicted(
     session: Session,
     bundle: Bundle,
     population: ExplainedPopulation,
     *,
-    steps: Sequence[_Step],
+    steps: Sequence[Step],
     tables: Tables,
 ) -> dict[str, tuple[float, NDArray[np.float32]]]:
     """Return probability and features of each copy that is in the population."""
@@ -313,7 +214,7 @@ def _built(
     snapshot: Snapshot,
     *,
     builders: Sequence[FeatureBuilder],
-    steps: Sequence[_Step],
+    steps: Sequence[Step],
     tables: Tables,
 ) -> pa.Table:
     """Return the features of the copies, built beside everybody: some features are ranks."""

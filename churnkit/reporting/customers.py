@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnkit.reporting.history import plain_name
-from churnkit.reporting.numbers import amount, count, day, decimal, percent
+from churnkit.reporting.numbers import amount, chance, count, day, decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def customer_rows(customers: Sequence[CustomerView]) -> list[dict[str, Any]]:
                 "orders": s["orders"],
                 "reason": reason or "nothing raises the risk above the average",
                 "shown": {
-                    "probability": percent(s["churn_probability"]),
+                    "probability": chance(s["churn_probability"]),
                     "spend": amount(s["expected_spend"]),
                     "at_risk": amount(s["value_at_risk"]),
                     "earned": amount(s["historical_ltv"]),
@@ -121,7 +121,7 @@ def _plain(customer: CustomerView) -> dict[str, Any]:
         "band": s["risk_band"],
         "p": round(s["churn_probability"], 4),
         "facts": [
-            ["Chance of leaving", percent(s["churn_probability"], 1)],
+            ["Chance of leaving", chance(s["churn_probability"], 1)],
             ["Expected spend", amount(s["expected_spend"])],
             ["Likely between", interval or "–"],
             ["Value at risk", amount(s["value_at_risk"])],
@@ -140,7 +140,7 @@ def _plain(customer: CustomerView) -> dict[str, Any]:
             ["Customer for (days)", decimal(s["tenure_days"], 0)],
             ["Earned so far", amount(s["historical_ltv"])],
             ["Lifetime value by formula", amount(s["formula_ltv"])],
-            ["Still a customer (purchase model)", percent(s["p_alive"], 1)],
+            ["Still a customer (purchase model)", chance(s["p_alive"], 1)],
         ],
         "reasons": [[words, round(w, 3)] for words, w in customer.reasons[:MOST_REASONS]],
         "others": [max(0, len(customer.reasons) - MOST_REASONS), round(rest, 3)],

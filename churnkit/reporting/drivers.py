@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.reporting.charts import Axes, Chart, Line, Shape, line_chart
+from churnkit.reporting.charts import Axes, Bars, Chart, Line, Shape, bar_chart, line_chart
 from churnkit.reporting.numbers import decimal, nice_ticks, short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ MOST_ROWS = 15
 MOST_STRIPS = 10
 DOTS = 240
 MOST_DEPENDENCE = 6
+MOST_LEVELS = 12
 ROW_HEIGHT = 30
 
 
@@ -38,6 +39,8 @@ class DriverSample:
         Values of those features (NaN: not known), and contributions of the whole driver.
     others : tuple of tuple of str
         The features that move with the strongest and are one driver with it; empty: none.
+    levels : mapping of str to sequence of str
+        Of features said in words, what the values 0, 1, 2, … stand for.
     """
 
     names: tuple[str, ...]
@@ -45,6 +48,7 @@ class DriverSample:
     values: NDArray[Any]
     contributions: NDArray[np.float64]
     others: tuple[tuple[str, ...], ...] = ()
+    levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def order(self) -> NDArray[np.intp]:
@@ -165,8 +169,32 @@ def dependence_charts(sample: DriverSample) -> list[Chart]:
         known = np.isfinite(value)
         if np.unique(value[known]).size < 2:
             continue
-        charts.append(_dependence(sample.phrases[name], value[known], weight[known]))
+        words = sample.phrases[name]
+        if levels := sample.levels.get(name):
+            charts.append(_by_level(words, value[known], weight[known], levels=levels))
+        else:
+            charts.append(_dependence(words, value[known], weight[known]))
     return charts
+
+
+def _by_level(
+    words: str, value: NDArray[Any], weight: NDArray[np.float64], *, levels: Sequence[str]
+) -> Chart:
+    """Draw a bar for each level of a category: the mean contribution of its customers."""
+    kinds, counts = np.unique(value, return_counts=True)
+    shown = np.sort(kinds[np.argsort(-counts, kind="stable")[:MOST_LEVELS]])
+    mean = np.array([float(weight[value == kind].mean()) for kind in shown])
+    names = [levels[int(kind)] for kind in shown]
+    letters = 9 if len(names) <= 6 else 3
+    return bar_chart(
+        words,
+        says=f"Lowest for {names[int(mean.argmin())]}, highest for {names[int(mean.argmax())]}.",
+        places=[name[:letters] for name in names],
+        bars=[Bars(name="mean", style="s1", y=mean)],
+        x_name="",
+        y_name="adds to log-odds",
+        y_format=lambda v: decimal(v, 2),
+    )
 
 
 def _dependence(words: str, value: NDArray[Any], weight: NDArray[np.float64]) -> Chart:

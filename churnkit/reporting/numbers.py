@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["amount", "count", "day", "decimal", "metric", "nice_ticks", "percent", "short"]
+__all__ = [
+    "amount",
+    "chance",
+    "count",
+    "day",
+    "decimal",
+    "metric",
+    "nice_ticks",
+    "percent",
+    "short",
+]
 
 NOTHING = "–"
 SPACE = "\xa0"  # does not break: a number and its unit stay on one line
@@ -51,6 +61,25 @@ def percent(share: float | None, places: int = 0) -> str:
     if share is None or not _known(share):
         return NOTHING
     return f"{decimal(share * 100.0, places)}{SPACE}%"
+
+
+def chance(share: float | None, places: int = 0) -> str:
+    r"""Return a probability as a percentage that is never rounded to certainty.
+
+    Examples
+    --------
+    >>> chance(0.4567), chance(0.9972), chance(0.002)
+    ('46\xa0%', 'over 99\xa0%', 'under 1\xa0%')
+    """
+    said = percent(share, places)
+    if share is None or not 0.0 < share < 1.0:
+        return said
+    least = 10.0**-places
+    if said == percent(0.0, places):
+        return f"under {decimal(least, places)}{SPACE}%"
+    return (
+        f"over {decimal(100.0 - least, places)}{SPACE}%" if said == percent(1.0, places) else said
+    )
 
 
 def amount(value: float | None) -> str:

@@ -26,6 +26,7 @@ from churnkit.features.phrases import NumberFormat, Phrase
         (Phrase(text="{value} of orders", percent=True), 0.0, "none of orders"),
         (Phrase(text="{value} of orders", percent=True), 1.0, "100 % of orders"),
         (Phrase(text="{value} orders so far"), 0.0, "no orders so far"),
+        (Phrase(text="{value} spent", negative="{value} returned", money=True), -3.0, "3 returned"),
         (Phrase(text="got {value} rewards"), 0.0, "got no rewards"),
         (Phrase(text="{value} sms messages sent"), 0.0, "no sms messages sent"),
         (Phrase(text="{value} sms messages sent"), 1.0, "1 sms message sent"),
@@ -53,9 +54,17 @@ def test_a_category_is_said_as_its_word_beside_the_most_frequent():
     """Both by their words; a missing one is not known."""
     phrase = Phrase(text="on plan {value}", name="plan", words=("basic", "plus"))
 
-    assert phrase.say(1.0, typical=0.0) == "on plan plus (customers who stay: mostly basic)"
+    assert phrase.say(1.0, typical=0.0) == "on plan plus (customers who stay: most often basic)"
     assert phrase.say(1.0, typical=1.0) == "on plan plus (about as customers who stay)"
     assert phrase.say(None) == "plan: not known"
+
+
+def test_what_cannot_be_compared_has_no_typical_value_beside_it():
+    """The month of the last order is one of the date of the run."""
+    month = Phrase(text="the last order was in {value}", words=("May", "June"), compared=False)
+
+    assert month.say(1.0, typical=0.0) == "the last order was in June"
+    assert month.tells(np.array([0.0, np.nan]), 0.0).tolist() == [True, False]
 
 
 CHANGES = Phrase(text="{value} orders in May than in April", change=("more", "fewer"))

@@ -11,15 +11,24 @@ import pytest
 import churnkit
 from churnkit.config import Config
 from churnkit.data.simulate import simulate_shop
-from churnkit.data.windows import Snapshot
+from churnkit.data.windows import US_PER_DAY, Snapshot
 from churnkit.features.engagement import Engagement
 from churnkit.features.support import Support
 from churnkit.models.bundle import load_bundle
 from churnkit.pipeline import what_if as subject
+from churnkit.pipeline.levers import Step, steps_of
 from churnkit.pipeline.population import explain_population
 from churnkit.pipeline.session import open_session
 
 AS_OF = pd.Timestamp("2024-01-20")
+
+
+CUTOFF_US = int(AS_OF.tz_localize("UTC").timestamp() * 1e6)
+
+
+def copies(customer, rows):
+    """Return the steps of a customer at the date of these tests."""
+    return steps_of(customer, rows, cutoff_us=CUTOFF_US, day_us=lambda us: us // US_PER_DAY)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +55,7 @@ def test_a_copy_with_orders_has_the_features_of_such_a_history(open_shop, shop):
         name for name in population.rows if 2 <= (shop.orders["customer_id"] == name).sum() <= 6
     )
     rows = subject._rows_of(session, [customer])[customer]
-    steps = [
-        s for s in subject._steps(customer, rows, population=population) if s.lever == "orders"
-    ]
+    steps = [s for s in copies(customer, rows) if s.lever == "orders"]
     found = subject._predicted(session, bundle, population, steps=steps, tables=rows)
 
     before = shop.orders[shop.orders["customer_id"] == customer]
@@ -71,7 +78,7 @@ def test_the_copy_as_it_is_has_the_probability_of_the_customer(open_shop):
     session, bundle, population = open_shop
     customer = next(iter(population.rows))
     rows = subject._rows_of(session, [customer])[customer]
-    same = next(subject._steps(customer, rows, population=population))
+    same = next(copies(customer, rows))
 
     found = subject._predicted(session, bundle, population, steps=[same], tables=rows)
 
@@ -131,7 +138,7 @@ def choose(probabilities, *, values=None):
     values = values or range(len(probabilities))
     steps = [
         (
-            subject._Step(customer="c", lever="orders", number=i, says=f"{i}", tables={}),
+            Step(customer="c", lever="orders", number=i, says=f"{i}", tables={}),
             p,
             np.array([value], np.float32),
         )
@@ -173,29 +180,20 @@ def features_of(session, history, steps, tables):
     return copies.to_pandas().set_index("customer_id")
 
 
-class AtCutoff:
-    """A population of which only the cutoff is asked."""
-
-    class snapshot:  # noqa: N801  an attribute, not a type
-        """Its cutoff."""
-
-        cutoff_us = int(AS_OF.tz_localize("UTC").timestamp() * 1e6)
-
-
 def copies_of(session, history, customer, lever):
     """Return steps of a lever and the rows of a customer."""
     read = dataclasses.replace(session.read, history=history)
     rows = subject._rows_of(dataclasses.replace(session, history=read), [customer])[customer]
-    steps = list(subject._steps(customer, rows, population=AtCutoff()))
+    steps = list(copies(customer, rows))
     return [step for step in steps if step.lever in {lever, "as is"}], rows
 
 
-def test_more_visits_are_more_active_days(busy_shop):
+def test_more_activity_is_more_active_days(busy_shop):
     """Each step has so many more active days in thirty, and nothing of support moves."""
     session, history, frames = busy_shop
     visits = frames["events"].query("event_type == 'visit'")
     customer = str(visits["customer_id"].value_counts().index[-1])
-    steps, rows = copies_of(session, history, customer, "visits")
+    steps, rows = copies_of(session, history, customer, "activity")
 
     found = features_of(session, history, steps, rows)
 
@@ -204,9 +202,91 @@ def test_more_visits_are_more_active_days(busy_shop):
     for step, row in zip(steps[1:], after, strict=True):
         assert "within 30 days" in step.says
         gained = row["active_days_30d"] - before["active_days_30d"]
-        assert 0 < gained <= step.number
+        assert 0 <= gained <= step.number
+        assert row["event_visit_30d"] > before["event_visit_30d"]
         assert row["days_since_active"] <= 1
         assert row["open_tickets"] == before["open_tickets"]
+        assert row["messages_per_week_30d"] == before["messages_per_week_30d"]
+
+
+def test_messages_opened_are_those_that_were_sent(busy_shop):
+    """The share opened rises by one of those sent at each step, and no message is added."""
+    session, history, frames = busy_shop
+    events = frames["events"]
+    lately = events[
+        events["ts"].between(AS_OF - pd.Timedelta(days=29), AS_OF - pd.Timedelta(hours=2))
+    ]
+    sent = lately[lately["event_type"].str.endswith("_sent")]["customer_id"].value_counts()
+    opened = lately[lately["event_type"].str.endswith("_opened")]["customer_id"].value_counts()
+    customer = str((sent - opened.reindex(sent.index, fill_value=0)).idxmax())
+    steps, rows = copies_of(session, history, customer, "messages")
+
+    found = features_of(session, history, steps, rows)
+
+    before, *after = (found.loc[step.name] for step in steps)
+    assert len(after) >= 1
+    for step, row in zip(steps[1:], after, strict=True):
+        assert row["messages_per_week_30d"] == before["messages_per_week_30d"]
+        gained = row["message_open_share_30d"] - before["message_open_share_30d"]
+        weekly = before["messages_per_week_30d"] * 30 / 7
+        assert gained == pytest.approx(step.number / weekly, rel=1e-3)
+
+
+def event(at_days, kind, **others):
+    """Return an event so many days before the cutoff."""
+    return {"ts_us": CUTOFF_US - int(at_days * US_PER_DAY), "event_type": kind, **others}
+
+
+def test_activity_repeats_the_last_active_day():
+    """All that was done on it, at the same times of day, in sessions of its own; messages stay out."""
+    rows = {
+        "events": [
+            event(40.0, "visit", session_id="a"),
+            event(10.25, "visit", session_id="b"),
+            event(10.125, "cart_add", session_id="b"),
+            event(2.0, "email_sent", session_id=None),
+            event(1.5, "email_opened", session_id=None),
+        ]
+    }
+
+    found = {s.number: s for s in copies("c", rows) if s.lever == "activity"}
+
+    added = found[2].tables["events"][5:]
+    assert [(row["event_type"], CUTOFF_US - row["ts_us"]) for row in added] == [
+        ("visit", 0.25 * US_PER_DAY),
+        ("cart_add", 0.125 * US_PER_DAY),
+        ("visit", 15.25 * US_PER_DAY),
+        ("cart_add", 15.125 * US_PER_DAY),
+    ]
+    assert len({row["session_id"] for row in added}) == 2
+    assert not {"a", "b"} & {row["session_id"] for row in added}
+    assert found[8].says == "active on 8 more days like the last (cart add, visit) within 30 days"
+
+
+def test_only_messages_that_wait_can_be_opened():
+    """The newest first, an hour after each was sent; an old one and an opened one are left."""
+    rows = {
+        "events": [
+            event(45.0, "sms_sent"),
+            event(20.0, "email_sent"),
+            event(19.0, "email_opened"),
+            event(9.0, "email_sent"),
+            event(5.0, "push_sent"),
+        ]
+    }
+
+    found = [s for s in copies("c", rows) if s.lever == "messages"]
+
+    assert [s.number for s in found] == [1, 2]
+    assert [
+        (row["event_type"], round((CUTOFF_US - row["ts_us"]) / US_PER_DAY, 2))
+        for row in found[-1].tables["events"][5:]
+    ] == [("push_opened", 4.96), ("email_opened", 8.96)]
+
+
+def test_a_customer_without_a_history_has_no_lever():
+    """Only the copy as it is."""
+    assert [step.lever for step in copies("c", {"events": [], "orders": []})] == ["as is"]
 
 
 def test_resolved_tickets_are_open_no_more(busy_shop):

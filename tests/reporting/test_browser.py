@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -153,8 +154,37 @@ def test_waterfall_runs_from_the_average_to_the_customer(page):
     assert kinds[0] == kinds[-1] == "end"
     assert (bars[-1][1] + bars[-1][2]) / 2 == pytest.approx(at, abs=1)
     assert shown[0] == ["The average customer", "44 %"]
-    assert shown[1] == ["no order for 143 days (customers who stay: 31)", "+0.90"]
+    assert shown[1][0] == "no order for 143 days (customers who stay: 31)"
+    assert sum(points(text) for _, text in shown[1:-1]) == pytest.approx(
+        percent(shown[-1][1]) - percent(shown[0][1]), abs=1.5
+    )
     assert shown[-1][0] == "Customer c003"
+
+
+def points(text):
+    """Return the number in a cell of points."""
+    return float(text.replace("−", "-"))
+
+
+def percent(text):
+    """Return the number of a percentage."""
+    return float(text.removesuffix(" %"))
+
+
+def test_tables_have_names_and_headings_their_order(page):
+    """Every table has a caption and scoped headings; no heading skips a level, dialog included."""
+    click(page, "button.open", 3)
+
+    nameless, unscoped, levels = page.execute_script(
+        "return [[...document.querySelectorAll('table')].filter(t => !t.caption).length,"
+        " document.querySelectorAll('th:not([scope])').length,"
+        " [...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))]"
+    )
+
+    assert nameless == 0
+    assert unscoped == 1  # the axis of the waterfall, hidden from screen readers
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_timeline_shows_orders_and_what_else_happened(page):
@@ -170,7 +200,7 @@ def test_timeline_shows_orders_and_what_else_happened(page):
     assert lanes == 3
     assert stems == 2
     assert says == (
-        "2 orders from 2011-01-05 to 2011-06-05; ticket on 1 days, last 2011-03-01;"
+        "2 orders from 2011-01-05 to 2011-06-05; ticket on 1 day, last 2011-03-01;"
         " email open on 2 days, last 2011-04-01"
     )
 

@@ -10,10 +10,12 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from churnkit.reporting import render_report
+from churnkit.reporting import DriverSample, render_report
 from churnkit.reporting.customers import customer_rows
+from churnkit.reporting.drivers import dependence_charts
 from churnkit.reporting.overview import headline
 
 HOSTILE = "<script>alert(1)</script>"
@@ -235,3 +237,34 @@ def test_page_of_five_hundred_customers_stays_small(report, customer):
     size = len(render_report(replace(report, customers=many)).encode())
 
     assert size < 5_000_000
+
+
+def test_drivers_name_the_features_that_move_with_them(report):
+    """A group of features is one row, and the others of the group are listed in words."""
+    sample = report.drivers
+    others = (tuple(sample.names[1:]), *((),) * (len(sample.names) - 1))
+    grouped = replace(report, drivers=replace(sample, others=others))
+
+    text = re.sub(r"\s+", " ", "".join(parsed(render_report(grouped)).text))
+
+    assert f"and {len(sample.names) - 1} that move with it" in text
+    assert f"that move with it{sample.phrases[sample.names[1]]}" in text
+
+
+def test_effect_of_a_category_is_drawn_by_its_words(report):
+    """One bar for each level, named as people would, in place of a line over its code."""
+    rng = np.random.default_rng(3)
+    plan = rng.integers(0, 2, 200).astype(np.float32)
+    sample = DriverSample(
+        names=("plan",),
+        phrases={"plan": "plan"},
+        values=plan[:, None],
+        contributions=np.where(plan == 1.0, 0.5, -0.25)[:, None],
+        levels={"plan": ("basic", "professional")},
+    )
+
+    (chart,) = dependence_charts(sample)
+
+    assert chart.says == "Lowest for basic, highest for professional."
+    assert [row[0] for row in chart.rows] == ["basic", "professio"]
+    assert [row[1] for row in chart.rows] == ["−0.25", "0.50"]

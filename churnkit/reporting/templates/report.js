@@ -113,12 +113,19 @@
     const p = 100 * chance(logOdds);
     return `${p.toFixed(p > 99 || p < 1 ? 1 : 0)} %`;
   };
-  const signed = (v) => `${v > 0 ? "+" : v < 0 ? "−" : ""}${Math.abs(v).toFixed(2)}`;
+  const signed = (v) => {
+    const text = Math.abs(v).toFixed(1);
+    return `${text === "0.0" ? "" : v > 0 ? "+" : "−"}${text}`;
+  };
   function waterfall(customer) {
     const steps = customer.reasons.map(([words, weight]) => [words, weight]);
     if (customer.others[0]) steps.push([`${customer.others[0]} other drivers together`, customer.others[1]]);
     const raw = customer.base + steps.reduce((sum, [, weight]) => sum + weight, 0);
     if (Math.abs(customer.end - raw) > 0.005) steps.push(["purchase model, calibration and level", customer.end - raw]);
+    /* All steps grow together from the average to the customer (Aumann and Shapley): points that add up. */
+    const way = customer.end - customer.base;
+    const slope = chance(customer.base) * (1 - chance(customer.base));
+    const points = 100 * (Math.abs(way) < 1e-6 ? slope : (chance(customer.end) - chance(customer.base)) / way);
     const stops = [customer.base];
     for (const [, weight] of steps) stops.push(stops.at(-1) + weight);
     const low = Math.min(...stops) - 0.15;
@@ -146,7 +153,7 @@
     const row = (words, shown, ...cells) => el("tr", {}, el("th", { scope: "row" }, words), ...cells, el("td", { class: "number" }, shown));
     const end = (v) => cell(v - (high - low) / 250, v + (high - low) / 250, "end");
     const body = [row("The average customer", said(customer.base), end(customer.base))];
-    steps.forEach(([words, weight], i) => body.push(row(words, signed(weight), cell(stops[i], stops[i + 1], weight > 0 ? "up" : "down"))));
+    steps.forEach(([words, weight], i) => body.push(row(words, signed(points * weight), cell(stops[i], stops[i + 1], weight > 0 ? "up" : "down"))));
     body.push(row(`Customer ${customer.id}`, said(customer.end), end(customer.end)));
     body.at(-1).className = "total";
     const scale = el("th", { class: "pushes", "aria-hidden": "true" });
@@ -155,8 +162,9 @@
       tick.style.left = at(v);
       scale.append(tick);
     }
-    const head = el("tr", {}, el("th", { scope: "col" }, "What"), scale, el("th", { scope: "col", class: "number" }, "Adds"));
-    return el("table", { class: "small reasons" }, el("thead", {}, head), el("tbody", {}, ...body));
+    const head = el("tr", {}, el("th", { scope: "col" }, "What"), scale, el("th", { scope: "col", class: "number" }, "Points"));
+    const caption = el("caption", { class: "only-read" }, "From the average customer to this one, in percentage points");
+    return el("table", { class: "small reasons" }, caption, el("thead", {}, head), el("tbody", {}, ...body));
   }
 
   const DAY = 86400000;
@@ -182,8 +190,8 @@
     const [left, right, top, tall] = [lanes.length ? Math.min(150, width * 0.32) : 44, 14, 16, 120];
     const base = top + tall;
     const height = base + 18 * lanes.length + 26;
-    const first = Math.min(...customer.orders.map(([when]) => time(when)), ...lanes.map(([, days]) => DAY * days[0]));
-    const last = Math.max(time(root.dataset.asOf), first + DAY);
+    const last = time(root.dataset.asOf);
+    const first = Math.min(last - 120 * DAY, ...customer.orders.map(([when]) => time(when)), ...lanes.map(([, days]) => DAY * days[0]));
     const most = Math.max(...customer.orders.map(([, paid]) => paid), 1e-9);
     const x = (t) => (left + 4 + ((t - first) / (last - first)) * (width - left - right - 4)).toFixed(1);
     const shapes = [];
@@ -207,8 +215,8 @@
         shapes.push(svg("circle", { class: "dot s3", cx: x(DAY * day), cy: y, r: 2.6 }, svg("title", {}, `${iso(DAY * day)}: ${words}`)));
       }
     });
-    const others = lanes.map(([words, days]) => `${words} on ${days.length} days, last ${iso(DAY * days.at(-1))}`);
-    const bought = customer.orders.length ? `${customer.orders.length} orders from ${customer.orders[0][0]} to ${customer.orders.at(-1)[0]}` : "no orders";
+    const others = lanes.map(([words, days]) => `${words} on ${days.length} day${days.length > 1 ? "s" : ""}, last ${iso(DAY * days.at(-1))}`);
+    const bought = customer.orders.length ? `${customer.orders.length} order${customer.orders.length > 1 ? "s" : ""} from ${customer.orders[0][0]} to ${customer.orders.at(-1)[0]}` : "no orders";
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": [bought, ...others].join("; ") }, ...shapes);
   }
 
@@ -253,13 +261,13 @@
     byId("customer-name").replaceChildren(`Customer ${customer.id} `, el("span", { class: `band-${customer.band}` }, `${customer.band} risk`));
     const body = [part("What the model expects", "", facts(customer.facts))];
     if (customer.reasons.length) {
-      body.push(part("Why", "From the average customer's chance of leaving to this one's; red bars raise it, green ones lower it, in log-odds. The last step is what the purchase model beside it says, and the calibration of both.", waterfall(customer)));
+      body.push(part("Why", "From the average customer's chance of leaving to this one's; red bars raise it, green ones lower it. Points are percentage points of the chance and add up. The last step is what the purchase model beside it says, and the calibration of both.", waterfall(customer)));
     }
     if (customer.orders.length || customer.did.length) {
       const what = customer.did.length ? "Each stem is an order, its height the amount; below, what else happened." : "Each stem is an order, its height the amount.";
       body.push(part("Timeline", what, timeline(customer)));
     }
-    if (customer.past.length) body.push(part("Chance of leaving at earlier dates", "As today's model would have said with what was known then.", past(customer)));
+    if (customer.past.some(([, p]) => p !== null)) body.push(part("Chance of leaving at earlier dates", "As today's model would have said with what was known then.", past(customer)));
     body.push(part("What the formulas say", "", facts(customer.formulas)));
     byId("customer-body").replaceChildren(...body);
     dialog.scrollTop = 0;
