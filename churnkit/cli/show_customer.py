@@ -89,7 +89,6 @@ def _history(console: Console, page: CustomerPage, amount: Any) -> None:
     _section(console, "History")
     if page.orders:
         first, last = page.orders[0], page.orders[-1]
-        months, spent = _by_month(page.orders, page.as_of)
         plural = "s" if len(page.orders) > 1 else ""
         console.print(
             Text(
@@ -97,7 +96,10 @@ def _history(console: Console, page: CustomerPage, amount: Any) -> None:
                 f" ({amount(last[1])})"
             )
         )
-        lines = [("spend", spent), *_event_lines(page, months)]
+    first_days = [days[0] for _, days in page.happenings if days] + [o[0] for o in page.orders[:1]]
+    if first_days:
+        months, spent = _by_month(page.orders, page.as_of, first=min(first_days))
+        lines = [*([("spend", spent)] if page.orders else []), *_event_lines(page, months)]
         grid = Table.grid(padding=(0, 2, 0, 0))
         for kind, counts in lines:
             grid.add_row(Text(f"  {kind}"), Text(_spark(counts)))
@@ -110,8 +112,10 @@ def _history(console: Console, page: CustomerPage, amount: Any) -> None:
         console.print(Text(f"  chance of leaving since {steps[0][0]}: {said}"))
 
 
-def _by_month(orders: Sequence[tuple[str, float]], as_of: str) -> tuple[list[str], list[float]]:
-    """Return the last months before a day and what was spent in each."""
+def _by_month(
+    orders: Sequence[tuple[str, float]], as_of: str, *, first: str
+) -> tuple[list[str], list[float]]:
+    """Return the last months before a day, from that of ``first`` on, and what was spent in each."""
     end = date.fromisoformat(as_of)
     count = end.year * 12 + end.month - 1 - (end.day == 1)
     months = [f"{m // 12}-{m % 12 + 1:02d}" for m in range(count - MONTHS + 1, count + 1)]
@@ -119,8 +123,8 @@ def _by_month(orders: Sequence[tuple[str, float]], as_of: str) -> tuple[list[str
     for day, paid in orders:
         if day[:7] in spent:
             spent[day[:7]] += paid
-    first = min(orders[0][0][:7], months[-1])
-    shown = [month for month in months if month >= first]
+    begin = min(first[:7], months[-1])
+    shown = [month for month in months if month >= begin]
     return shown, [spent[month] for month in shown]
 
 
@@ -174,8 +178,9 @@ def _bars(console: Console, page: CustomerPage) -> None:
     lines = [(row["says"].split(" (", maxsplit=1)[0], row["probability_points"]) for row in rows]
     if rest:
         lines.append((f"{len(rest)} other drivers", sum(r["probability_points"] for r in rest)))
-    lines.append(("the rhythm of orders, by the purchase model", steps["purchase_model"]))
-    lines.append(("calibration", steps["calibration"]))
+    final = {"purchase_model": "the rhythm of orders, by the purchase model"}
+    final["calibration"] = "calibration"
+    lines += [(says, steps[name]) for name, says in final.items() if steps[name] != 0.0]
     scale = max((abs(points) for _, points in lines), default=0.0) or 1.0
     table = plain_table(
         "From the average customer to this one, in percentage points",
@@ -223,7 +228,6 @@ def _changes(console: Console, page: CustomerPage) -> None:
 
 
 def _formulas(console: Console, page: CustomerPage, amount: Any) -> None:
-    _section(console, "Beside the model, by formula")
     shown = {
         "text": lambda v: str(v).replace("_", " "),
         "count": lambda v: f"{v:,.0f}",
@@ -237,6 +241,9 @@ def _formulas(console: Console, page: CustomerPage, amount: Any) -> None:
     ]
     if page.value["p_alive"] is not None:
         cells.append(("still a customer (purchase model)", f"{page.value['p_alive']:.0%}"))
+    if not cells:
+        return
+    _section(console, "Beside the model, by formula")
     grid = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(2):
         grid.add_column()

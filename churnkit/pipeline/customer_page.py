@@ -238,7 +238,9 @@ def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str
 
 
 def _formulas(session: Session, bundle: Bundle, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the formula metrics of customers by name, without what is null."""
+    """Return the formula metrics of customers by name, without what is null; none without orders."""
+    if "orders" not in session.read.history.tables:
+        return {name: {} for name in ids}
     metrics = customer_metrics(
         session.read.history.tables["orders"],
         as_of_us=midnight_us(session.as_of, time_zone=bundle.data["time_zone"]),

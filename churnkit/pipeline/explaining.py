@@ -145,7 +145,8 @@ def _explained(
 
 
 def _check_by(session: Session, by: str) -> None:
-    known = ["risk_band", "rfm_segment", *_attributes(session)]
+    of_orders = ["rfm_segment"] if "orders" in session.read.history.tables else []
+    known = ["risk_band", *of_orders, *_attributes(session)]
     if by not in known:
         guess = did_you_mean(by, known)
         msg = f"explain: by must name a segment; got {by!r}.{guess} Known: {', '.join(known)}."

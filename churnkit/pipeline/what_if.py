@@ -7,7 +7,7 @@ associates with such a history. It does not say that causing the rows causes the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ NOTE = (
     " bringing it about keeps this customer, only an experiment tells."
 )
 ROUNDING = 1e-9
+SLACK = 0.01
+"""Share of the width of a range by which a feature may lie outside it."""
 BATCH_ROWS = 100_000
 
 
@@ -95,7 +97,7 @@ def what_if(
     dict of str to list of WhatIf
         One of each lever along which the probability falls with every step, the lowest first. A
         step with a feature outside the range of the population is left out; so is a lever along
-        which the model is not monotone.
+        whose steps the model is not monotone.
     """
     if not targets:
         return {}
@@ -136,14 +138,10 @@ def _choose(
     population: ExplainedPopulation,
 ) -> WhatIf | None:
     """Return the first step below the target, else the last; None if the lever is of no use."""
-    probabilities = [start[0], *(p for _, p, _ in ladder)]
+    inside = [entry for entry in ladder if _in_range(entry[2], start[1], population)]
+    probabilities = [start[0], *(p for _, p, _ in inside)]
     if any(b > a + ROUNDING for a, b in pairwise(probabilities)):
         return None
-    inside = []
-    for entry in ladder:
-        if not _in_range(entry[2], start[1], population):
-            break
-        inside.append(entry)
     if not inside or inside[-1][1] >= start[0] - ROUNDING:
         return None
     step, probability, _ = next((e for e in inside if e[1] < target), inside[-1])
@@ -158,9 +156,10 @@ def _choose(
 def _in_range(
     values: NDArray[np.float32], start: NDArray[np.float32], population: ExplainedPopulation
 ) -> bool:
-    """Return whether every feature that changed lies where somebody's in the population does."""
+    """Return whether every feature that changed lies within the range of the population."""
     changed = ~np.isclose(values, start, rtol=1e-5, equal_nan=True) & np.isfinite(values)
-    inside = (values >= population.lowest) & (values <= population.highest)
+    slack = SLACK * (population.highest - population.lowest)
+    inside = (values >= population.lowest - slack) & (values <= population.highest + slack)
     return bool(inside[changed].all())
 
 
@@ -231,7 +230,7 @@ def _built(
                 f"SELECT * FROM {engine.add_arrow(pa.Table.from_pylist(rows, schema=schema))}"
             )
             joined[table] = nw.concat([history.tables[table], copies])
-    built = build_features(History(tables=joined, engine=engine), snapshot, builders=builders)
+    built = build_features(replace(history, tables=joined), snapshot, builders=builders)
     kept = [
         part.filter(pc.match_substring(part.column("customer_id"), MARK))
         for part in built.batches(rows=BATCH_ROWS)
