@@ -178,9 +178,8 @@ def _bars(console: Console, page: CustomerPage) -> None:
     lines = [(row["says"].split(" (", maxsplit=1)[0], row["probability_points"]) for row in rows]
     if rest:
         lines.append((f"{len(rest)} other drivers", sum(r["probability_points"] for r in rest)))
-    final = {"purchase_model": "the rhythm of orders, by the purchase model"}
-    final["calibration"] = "calibration"
-    lines += [(says, steps[name]) for name, says in final.items() if steps[name] != 0.0]
+    final = zip(page.step_words, ("purchase_model", "calibration"), strict=True)
+    lines += [(says, steps[name]) for says, name in final if steps[name] != 0.0]
     scale = max((abs(points) for _, points in lines), default=0.0) or 1.0
     table = plain_table(
         "From the average customer to this one, in percentage points",

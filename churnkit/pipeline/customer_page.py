@@ -13,7 +13,7 @@ from churnkit.pipeline.customer_views import past_probabilities
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.happenings import happenings_of, orders_of
 from churnkit.pipeline.what_if import NOTE, what_if
-from churnkit.reasons import contributions, on_probability
+from churnkit.reasons import STEPS, contributions, on_probability
 from churnkit.retention.customer import customer_metrics
 from churnkit.scoring.predictions import predicted_columns
 
@@ -67,6 +67,8 @@ class CustomerPage:
         From the average customer to the probability: ``base_probability``, then in percentage points
         ``features``, ``purchase_model``, ``calibration``; they add up exactly. The level of the
         portfolio is in the base.
+    step_words : tuple of (str, str)
+        What the last two steps are.
     what_if : list of WhatIf
         See :func:`.what_if.what_if`; with ``what_if_note``, which says that it is no effect.
     below : float or None
@@ -101,6 +103,7 @@ class CustomerPage:
     past: list[tuple[str, float | None]]
     formulas: dict[str, Any]
     what_if_note: str = NOTE
+    step_words: tuple[str, str] = (STEPS["(purchase model)"], STEPS["(calibration)"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -208,6 +211,7 @@ def _why(bundle: Bundle, population: ExplainedPopulation, name: str) -> dict[str
     features, weights = bundle.feature_names, found.values[0]
     place = {name: i for i, name in enumerate(features)}
     return {
+        "step_words": tuple(STEPS[name] for name in steps.names),
         "raises": reasons.of_customer(matrix, found.values, raising=True),
         "keeps": reasons.of_customer(matrix, found.values, raising=False),
         "contributions": [

@@ -121,7 +121,7 @@
     const steps = customer.reasons.map(([words, weight]) => [words, weight]);
     if (customer.others[0]) steps.push([`${customer.others[0]} other drivers together`, customer.others[1]]);
     const raw = customer.base + steps.reduce((sum, [, weight]) => sum + weight, 0);
-    if (Math.abs(customer.end - raw) > 0.005) steps.push(["purchase model, calibration and level", customer.end - raw]);
+    if (Math.abs(customer.end - raw) > 0.005) steps.push(["the simpler model beside it, calibration and level", customer.end - raw]);
     /* All steps grow together from the average to the customer (Aumann and Shapley): points that add up. */
     const way = customer.end - customer.base;
     const slope = chance(customer.base) * (1 - chance(customer.base));
@@ -261,7 +261,7 @@
     byId("customer-name").replaceChildren(`Customer ${customer.id} `, el("span", { class: `band-${customer.band}` }, `${customer.band} risk`));
     const body = [part("What the model expects", "", facts(customer.facts))];
     if (customer.reasons.length) {
-      body.push(part("Why", "From the average customer's chance of leaving to this one's; red bars raise it, green ones lower it. Points are percentage points of the chance and add up. The last step is what the purchase model beside it says, and the calibration of both.", waterfall(customer)));
+      body.push(part("Why", "From the average customer's chance of leaving to this one's; red bars raise it, green ones lower it. Points are percentage points of the chance and add up. The last step is what the simpler model beside it says (of the rhythm of orders, or of the time subscribed), and the calibration of both.", waterfall(customer)));
     }
     if (customer.orders.length || customer.did.length) {
       const what = customer.did.length ? "Each stem is an order, its height the amount; below, what else happened." : "Each stem is an order, its height the amount.";
