@@ -37,7 +37,7 @@ def spend_contributions(model: SpendModel, features: FeatureMatrix) -> Contribut
     found = [contributions(learner, features) for learner in model.learners]
     pairs = [_in_logs(one, kind=kind) for one, kind in zip(found, kinds, strict=True)]
     values = np.mean([values for values, _ in pairs], axis=0)
-    base = float(np.mean([base for _, base in pairs]))
+    base = float(np.mean([base for _, base in pairs]) + np.log(model.unit))
     if len(values):
         logs = np.log(model.value(features)[:, 0])
         error = float(np.max(np.abs(base + values.sum(axis=1) - logs)))

@@ -29,7 +29,7 @@ def test_contributions_add_up_to_the_log_of_the_spend(name):
         learner.fit(features, np.log1p(spend) if k == "l2" else spend, objective=k, rounds=20)
         for k in OBJECTIVES[name]
     )
-    model = SpendModel(objective=name, learners=learners)
+    model = SpendModel(objective=name, learners=learners, unit=2.5)
 
     found = spend_contributions(model, features)
 
