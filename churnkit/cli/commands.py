@@ -265,9 +265,16 @@ def report(
 
 @app.command()
 def init(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A .parquet, .csv or .csv.gz file.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files, .parquet, .csv or .csv.gz: orders, events, subscriptions, … each of one"
+            " table. TABLE=FILE says which, where the columns do not.",
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option(metavar="YAML", help="Default: the file's name with .yaml.")
+        Path | None, typer.Option(metavar="YAML", help="Default: the first file's name with .yaml.")
     ] = None,
     time_zone: Annotated[str, typer.Option(help="Business zone of naive times.")] = "UTC",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
@@ -275,9 +282,9 @@ def init(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a commented configuration for a data file by looking at its columns.
+    """Write a commented configuration for data files by looking at their columns.
 
-    Example: churnkit init orders.csv --time-zone Europe/London
+    Example: churnkit init orders.csv events.parquet --time-zone Europe/London
     """
     from churnkit.cli import show
     from churnkit.cli.console import Console
@@ -285,7 +292,7 @@ def init(
     with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
         from churnkit.pipeline import init as do
 
-        result = do(file, output=output, time_zone=time_zone, replace=force)
+        result = do(*files, output=output, time_zone=time_zone, replace=force)
         console.finish(result, lambda: show.started(console, result))
 
 

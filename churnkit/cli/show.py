@@ -246,10 +246,12 @@ def scores(console: Console, result: ScoreResult) -> None:
 
 def started(console: Console, result: Starter) -> None:
     """Show which columns were recognised and what to do next."""
-    table = plain_table(f"{result.output} for {result.source}", "ours", "column of the file")
-    for ours, theirs in result.columns.items():
-        add_row(table, ours, theirs)
-    console.print(table)
+    for one in result.tables:
+        title = f"{result.output}: data.{one.table} from {one.source}"
+        table = plain_table(title, "ours", "column of the file")
+        for ours, theirs in one.columns.items():
+            add_row(table, ours, theirs)
+        console.print(table)
     console.place("Next: churnkit validate", result.output)
 
 

@@ -25,9 +25,10 @@ from churnkit.config.schema import (
     Tracking,
 )
 from churnkit.config.starter import starter_config
-from churnkit.config.tables import OrderColumns, Table
+from churnkit.config.tables import TABLE_COLUMNS, Table
 
 __all__ = [
+    "TABLE_COLUMNS",
     "Churn",
     "Config",
     "Data",
@@ -35,7 +36,6 @@ __all__ = [
     "Key",
     "Label",
     "LifetimeValue",
-    "OrderColumns",
     "Population",
     "Report",
     "Retention",

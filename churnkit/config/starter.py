@@ -1,17 +1,18 @@
-"""Writes a commented configuration for a data file, ready to run and to edit."""
+"""Writes a commented configuration for data files, ready to run and to edit."""
 
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from churnkit.config.schema import Config
-from churnkit.config.tables import OrderColumns
+from churnkit.config.tables import TABLE_COLUMNS
 from churnkit.config.yaml_text import dump_flow, parse_yaml
 from churnkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["starter_config"]
 
@@ -33,22 +34,7 @@ data:
   on_invalid: quarantine # rows that break the contract: quarantine (set aside, go on) or raise
   refunds: net           # rows with a negative amount: net (subtract), drop or raise
   duplicates: keep       # rows equal in every column: keep or drop
-  orders:
-    source: {source}
-    columns:             # our name: the name in your file
-{columns}
-    computed: {{}}         # new columns, SQL on your own: {{total: quantity * unit_price}}
-    filter: null         # SQL on your own columns, such as: country = 'France'
-  # Other tables, each with source and columns as above: churnkit list config shows their columns.
-  # They are for retention metrics; the models see the orders.
-  events: null           # visits, opens, clicks
-  subscriptions: null    # contracts with start, end and monthly revenue
-  support_tickets: null  # questions and complaints
-  surveys: null          # answers to CSAT, NPS and CES surveys
-  rewards: null          # loyalty rewards, issued and redeemed
-  customers: null        # attributes of customers
-  marketing_costs: null  # money spent to win and keep customers
-  campaigns: null        # campaigns with a control group
+{tables}
 
 snapshots:
   horizon_days: 90       # churned: no order in so many days
@@ -64,13 +50,10 @@ population:              # the customers who are scored
   active_within_days: 365
   min_orders: 1
 
-label: {{kind: no_order}}
+label: {{kind: {label}}}
 
 features:                # see: churnkit list features
-  rfm: {{windows_days: [30, 90, 180, 365]}}
-  regularity: {{}}
-  basket: {{}}
-  purchase_model: {{kind: bg_nbd}}
+{features}
 
 churn:
   model: lightgbm
@@ -135,8 +118,44 @@ report: {{output: "out/{{name}}/report.html"}}
 """
 
 
+_ABOUT = {
+    "orders": "one row per order or order line",
+    "events": "visits, opens, clicks",
+    "subscriptions": "contracts with start, end and monthly revenue",
+    "support_tickets": "questions and complaints",
+    "surveys": "answers to CSAT, NPS and CES surveys",
+    "rewards": "loyalty rewards, issued and redeemed",
+    "customers": "attributes of customers",
+    "marketing_costs": "money spent to win and keep customers",
+    "campaigns": "campaigns with a control group",
+}
+_OF_ORDERS = {
+    "rfm": "{windows_days: [30, 90, 180, 365]}",
+    "regularity": "{}",
+    "basket": "{}",
+    "purchase_model": "{kind: bg_nbd}",
+}
+_OF_OTHERS = {
+    "events": "engagement",
+    "subscriptions": "subscription",
+    "support_tickets": "support",
+    "surveys": "survey",
+    "rewards": "loyalty",
+}
+_SUBSCRIPTION_OPTIONS = {
+    "seats": "seats",
+    "billing_months": "renewals",
+    "payment_failed_at": "failed_payments",
+}
+
+
 def starter_config(
-    name: str, source: str, columns: Mapping[str, str], *, time_zone: str = "UTC"
+    name: str,
+    source: str | None,
+    columns: Mapping[str, str],
+    *,
+    others: Mapping[str, tuple[str, Mapping[str, str], str | None]] = MappingProxyType({}),
+    time_zone: str = "UTC",
 ) -> str:
     """Return a commented YAML text that :func:`churnkit.config.load_config` accepts.
 
@@ -145,10 +164,14 @@ def starter_config(
     name : str
         Name of the run, such as the stem of the data file; characters that a name may not hold
         become ``_``.
-    source : str
-        ``dataset:NAME``, or a path or glob of Parquet or CSV files.
+    source : str or None
+        Of the orders: ``dataset:NAME``, or a path or glob of Parquet or CSV files. None: there are
+        no orders, and churn is the end of a subscription.
     columns : mapping of str to str
         Our column names, each with the source's own; ``customer_id`` and ``ts`` are needed.
+    others : mapping of str to (str, mapping, str or None)
+        By table beside the orders: its source, its columns, and the kind of all surveys if no column
+        says it. Each gets the features that are made from it.
     time_zone : str, default "UTC"
         The business time zone, an IANA name.
 
@@ -168,18 +191,14 @@ def starter_config(
           ts: bought at
           # amount:          money of the row, negative for refunds; without it every order ...
     """
-    lines = [f"      {dump_flow(ours)}: {dump_flow(theirs)}" for ours, theirs in columns.items()]
-    lines += [
-        f"      # {f'{ours}:':<16} {field.description}"
-        for ours, field in OrderColumns.model_fields.items()
-        if ours not in columns and not field.is_required()
-    ]
+    given = dict(others) if source is None else {"orders": (source, columns, None), **others}
     text = _TEMPLATE.format(
         name=dump_flow(
             re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+", "_", name).lstrip("_") or "churn"
         ),
-        source=dump_flow(source),
-        columns="\n".join(lines),
+        tables="\n".join(_tables(given)),
+        label="subscription_end" if source is None else "no_order",
+        features="\n".join(_features(given)),
         time_zone=dump_flow(time_zone),
     )
     value, faults = parse_yaml(text)
@@ -188,3 +207,43 @@ def starter_config(
         raise ConfigError(msg)
     Config.from_mapping(value, where="starter_config")
     return text
+
+
+def _tables(given: Mapping[str, tuple[str, Mapping[str, str], str | None]]) -> Iterator[str]:
+    """Return the lines of every table: what is given, and what else there could be."""
+    for table, about in _ABOUT.items():
+        if table == "events":
+            yield "  # Other tables, each with source and columns as above; churnkit list config shows"
+            yield "  # their columns. Metrics need no more than these; features are named below."
+        if table not in given:
+            yield f"  {f'{table}: null':<22} # {about}"
+            continue
+        source, columns, survey = given[table]
+        yield f"  {f'{table}:':<22} # {about}" if table != "orders" else "  orders:"
+        yield f"    source: {dump_flow(source)}"
+        if survey is not None:
+            yield f"    kind: {survey:<16} # the survey of all rows"
+        yield "    columns:             # our name: the name in your file"
+        for ours, theirs in columns.items():
+            yield f"      {dump_flow(ours)}: {dump_flow(theirs)}"
+        for ours, field in TABLE_COLUMNS[table].model_fields.items():
+            if ours not in columns and not field.is_required():
+                yield f"      # {f'{ours}:':<16} {field.description}"
+        if table == "orders":
+            yield "    computed: {}         # new columns, SQL on your own: {total: quantity * unit_price}"
+            yield "    filter: null         # SQL on your own columns, such as: country = 'France'"
+
+
+def _features(given: Mapping[str, tuple[str, Mapping[str, str], str | None]]) -> Iterator[str]:
+    """Return the lines of the builders that the tables allow."""
+    if "orders" in given:
+        yield from (f"  {name}: {options}" for name, options in _OF_ORDERS.items())
+    for table, builder in _OF_OTHERS.items():
+        if table in given:
+            extra = [c for c in _SUBSCRIPTION_OPTIONS if c in given[table][1]]
+            options = ", ".join(f"{_SUBSCRIPTION_OPTIONS[c]}: true" for c in extra)
+            yield f"  {builder}: {{{options if table == 'subscriptions' else ''}}}"
+    if "customers" in given:
+        names = [n for n in given["customers"][1] if n not in {"customer_id", "since"}]
+        yield "  # Attributes fixed when the customer came; texts under categories, others under numbers:"
+        yield f"  # attributes: {{categories: [{', '.join(map(dump_flow, names))}], numbers: []}}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -10,7 +10,10 @@ from churnkit.config.faults import Fault, FaultsError
 from churnkit.config.keys import Says
 from churnkit.config.values import Expressions, Section, SourceText, Text, TimeZone, freeze
 
-__all__ = ["Data", "OrderColumns", "Table", "TableColumns"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["TABLE_COLUMNS", "Data", "Table", "TableColumns"]
 
 ENOUGH_FOR_METRICS = ("events", "subscriptions", "support_tickets", "surveys", "rewards")
 """Tables that have metrics of their own; the others only add to these or to the orders."""
@@ -205,6 +208,19 @@ class SurveyTable(Table[SurveyColumns]):
             raise ValueError(msg)
         return value
 
+
+TABLE_COLUMNS: Mapping[str, type[TableColumns]] = {
+    "orders": OrderColumns,
+    "events": EventColumns,
+    "subscriptions": SubscriptionColumns,
+    "support_tickets": SupportTicketColumns,
+    "surveys": SurveyColumns,
+    "rewards": RewardColumns,
+    "customers": CustomerColumns,
+    "marketing_costs": MarketingCostColumns,
+    "campaigns": CampaignColumns,
+}
+"""The columns of each table under ``data``."""
 
 Orders: TypeAlias = Table[OrderColumns]
 Events: TypeAlias = Table[EventColumns]

@@ -22,6 +22,7 @@ from churnkit.labels import LABELS
 from churnkit.models.base import MODELS
 from churnkit.models.baselines import BASELINES
 from churnkit.models.calibration import CALIBRATORS
+from churnkit.pipeline.recognising import RecognisedFile, recognise_files
 from churnkit.pipeline.registered import MODELS_FOLDER
 from churnkit.pipeline.view_list import VIEWS
 from churnkit.registry import did_you_mean
@@ -34,31 +35,26 @@ if TYPE_CHECKING:
 
 __all__ = ["NameList", "Promotion", "Starter", "init", "list_names", "promote"]
 
-# What columns of order files are called, in lower case without separators, the surest first.
-SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "customer_id": ("customerid", "customer", "custid", "clientid", "userid", "memberid", "cid"),
-    "ts": (
-        "timestamp", "ts", "orderdate", "invoicedate", "orderedat", "createdat", "purchasedate",
-        "transactiondate", "datetime", "date", "time",
-    ),
-    "amount": (
-        "amount", "revenue", "netamount", "total", "totalprice", "ordervalue", "sales", "spend",
-        "value", "price",
-    ),
-    "order_id": ("orderid", "invoice", "invoiceno", "invoiceid", "transactionid", "basketid", "order"),
-    "product_id": ("productid", "stockcode", "sku", "itemid", "product", "item"),
-    "quantity": ("quantity", "qty", "units", "pieces"),
-    "discount": ("discount", "discountamount"),
-}  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class Starter:
-    """A configuration written for a data file."""
+    """A configuration written for data files.
+
+    Attributes
+    ----------
+    source : str
+        The first file.
+    output : Path
+    columns : mapping of str to str
+        Of the first file: our column names with its own.
+    tables : tuple of RecognisedFile
+        What each file is.
+    """
 
     source: str
     output: Path
     columns: Mapping[str, str]
+    tables: tuple[RecognisedFile, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -66,24 +62,28 @@ class Starter:
             "source": self.source,
             "output": str(self.output),
             "columns": dict(self.columns),
+            "tables": {
+                t.table: {"source": t.source, "columns": dict(t.columns)} for t in self.tables
+            },
         }
 
 
 def init(
-    file: str | Path,
-    *,
+    *files: str | Path,
     output: Path | str | None = None,
     time_zone: str = "UTC",
     replace: bool = False,
 ) -> Starter:
-    """Write a commented configuration for a data file by looking at its columns.
+    """Write a commented configuration for data files by looking at their columns.
 
     Parameters
     ----------
-    file : path
-        A ``.parquet``, ``.csv`` or ``.csv.gz`` file, or a glob of them.
+    *files : path
+        ``.parquet``, ``.csv`` or ``.csv.gz`` files, or globs of them: orders, events, subscriptions
+        and others, each of one table. ``TABLE=FILE`` says which where the columns do not.
     output : path, optional
-        By default the file's name with ``.yaml``, in the working directory.
+        By default the name of the orders' file, else of the first, with ``.yaml``, in the working
+        directory.
     time_zone : str
         Business zone of naive times.
     replace : bool
@@ -92,48 +92,46 @@ def init(
     Raises
     ------
     DataError
-        If the file cannot be read, or no column looks like the customer's id or the time.
+        If a file cannot be read, is of no table or may be of several, or none has orders or
+        subscriptions.
     ParameterError
-        If ``output`` exists.
+        If ``output`` exists, or a table that was said does not.
     """
+    said, columns = {}, {}
     with DuckDBEngine() as engine:
-        types = engine.column_types(source_of(str(file)).view(engine, ids=frozenset()))
-    columns = recognise(list(types))
-    missing = [name for name in ("customer_id", "ts") if name not in columns]
-    if missing:
-        msg = (
-            f"{file}: no column looks like {' or '.join(missing)}; columns: {', '.join(types)}."
-            " Write the mapping by hand: data.orders.columns"
-        )
+        for given in map(str, files):
+            table, _, path = given.rpartition("=")
+            path = path if re.fullmatch(r"\w+", table) else given
+            if path != given:
+                said[path] = table
+            columns[path] = list(engine.column_types(source_of(path).view(engine, ids=frozenset())))
+    found = recognise_files(columns, said=said)
+    by_table = {one.table: one for one in found}
+    if not by_table.keys() & {"orders", "subscriptions"}:
+        known = ", ".join(f"{one.source} is {one.table}" for one in found)
+        msg = f"init: no file has orders or subscriptions to learn from; {known}"
         raise DataError(msg)
-    stem = re.sub(r"\.(parquet|csv|csv\.gz)$", "", Path(file).name)
+    orders, first = by_table.get("orders"), found[0]
+    stem = re.sub(r"\.(parquet|csv|csv\.gz)$", "", Path(first.source).name)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
     target = Path(output or f"{name}.yaml")
     if target.exists() and not replace:
         msg = f"{target}: the file exists; give another --output, or --force to replace it"
         raise ParameterError(msg)
-    text = starter_config(name, str(file), columns, time_zone=time_zone)
+    text = starter_config(
+        name,
+        None if orders is None else orders.source,
+        {} if orders is None else orders.columns,
+        others={
+            one.table: (one.source, one.columns, one.survey)
+            for one in found
+            if one.table != "orders"
+        },
+        time_zone=time_zone,
+    )
     with replace_file(target) as opened:
         opened.write(text.encode())
-    return Starter(source=str(file), output=target, columns=columns)
-
-
-def recognise(columns: list[str]) -> dict[str, str]:
-    """Return our column names with those of a file that look like them.
-
-    Examples
-    --------
-    >>> recognise(["Invoice", "StockCode", "Quantity", "InvoiceDate", "Customer ID"])
-    {'customer_id': 'Customer ID', 'ts': 'InvoiceDate', 'order_id': 'Invoice',
-     'product_id': 'StockCode', 'quantity': 'Quantity'}
-    """
-    plain = {re.sub(r"[^a-z0-9]", "", column.lower()): column for column in columns}
-    found = {}
-    for ours, spellings in SPELLINGS.items():
-        match = next((plain[s] for s in spellings if s in plain), None)
-        if match is not None:
-            found[ours] = match
-    return found
+    return Starter(source=first.source, output=target, columns=first.columns, tables=tuple(found))
 
 
 @dataclass(frozen=True, kw_only=True)

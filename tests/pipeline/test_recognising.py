@@ -1,0 +1,147 @@
+"""What a data file is, by its columns; a configuration of several."""
+
+from __future__ import annotations
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+import churnkit
+from churnkit.config import TABLE_COLUMNS, load_config
+from churnkit.data.simulate import simulate_shop
+from churnkit.errors import DataError, ParameterError
+from churnkit.pipeline.recognising import SPELLINGS, recognise_files
+from churnkit.pipeline.starter import init
+
+ORDERS = ["Customer ID", "InvoiceDate", "Price"]
+
+
+def found(said=None, **files):
+    """Return tables and columns of files given by name."""
+    made = recognise_files({f"{k}.csv": v for k, v in files.items()}, said=said or {})
+    return {one.table: dict(one.columns) for one in made}
+
+
+@pytest.fixture
+def folder(workplace):
+    """Give a folder with every table of a simulated shop, as Parquet or CSV."""
+    names = [name for name in SPELLINGS if name != "campaigns"]
+    made = simulate_shop(customers=60, days=500, seed=2, tables=names).tables
+    for name, table in made.items():
+        if name in {"surveys", "customers"}:
+            pyarrow.csv.write_csv(table, workplace / f"{name}.csv")
+        else:
+            pyarrow.parquet.write_table(table, workplace / f"{name}.parquet")
+    return workplace
+
+
+def test_every_column_that_a_configuration_can_map_can_be_recognised():
+    """The spellings are those of the tables that there are; attributes need no name."""
+    assert SPELLINGS.keys() == TABLE_COLUMNS.keys()
+    for table, spellings in SPELLINGS.items():
+        assert spellings.keys() == TABLE_COLUMNS[table].model_fields.keys()
+
+
+def test_files_of_a_shop_become_one_configuration_that_validates(folder):
+    """Each file is recognised, and its features stand there; attributes wait for a decision."""
+    files = sorted(p.name for p in folder.glob("*.*") if p.suffix in {".csv", ".parquet"})
+
+    made = init(*files)
+    checked = churnkit.validate(made.output)
+
+    config = load_config(made.output)
+    assert made.output.name == "orders.yaml"
+    assert {t.table for t in made.tables} == {f.split(".")[0] for f in files}
+    assert {r.table for r in checked.tables} == {t.table for t in made.tables}
+    assert all(r.rows_used for r in checked.tables)
+    assert {"engagement", "support", "survey", "loyalty", "subscription"} <= set(config.features)
+    assert dict(config.features["subscription"]) == dict.fromkeys(
+        ("seats", "renewals", "failed_payments"), True
+    )
+    assert "# attributes: {categories: [acquisition_channel," in made.output.read_text()
+
+
+def test_subscriptions_alone_are_learned_from(folder):
+    """Without orders, churn is the end of a subscription, and no feature needs orders."""
+    made = init("subscriptions.parquet", "events=events.parquet")
+
+    config = load_config(made.output)
+    assert config.label.kind == "subscription_end"
+    assert list(config.features) == ["engagement", "subscription"]
+    assert config.data.orders is None
+    assert churnkit.validate(made.output).train_cutoffs
+
+
+def test_surveys_of_one_kind_are_known_by_the_name_of_the_score():
+    """A column nps, or a file of that name, says which survey all rows are of."""
+    made = recognise_files({"answers.csv": ["customer_id", "date", "NPS"]}, said={})
+
+    assert made[0].survey == "nps"
+    assert made[0].columns == {"customer_id": "customer_id", "ts": "date", "score": "NPS"}
+
+
+def test_attributes_keep_their_names():
+    """Whatever else stands beside the id of a customer is an attribute."""
+    assert found(people=["Account-ID", "Signup Date", "Land", "Firm size"]) == {
+        "customers": {
+            "customer_id": "Account-ID",
+            "since": "Signup Date",
+            "land": "Land",
+            "firm_size": "Firm size",
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        (
+            {"a": ORDERS, "b": ORDERS},
+            r"^a\.csv and b\.csv both look like orders; .* churnkit init TABLE=b\.csv$",
+        ),
+        (
+            {"a": ["user_id", "date", "event", "rating"]},
+            r"^a\.csv: its columns fit events and surveys; say which: churnkit init events=a\.csv or"
+            r" surveys=a\.csv$",
+        ),
+        (
+            {"a": ["user_id", "created_at", "country"]},
+            r"^a\.csv: its columns fit orders and customers; say which",
+        ),
+        ({"a": ["sku", "price"]}, r"^a\.csv: no column looks like customer_id or ts; columns: sku"),
+        (
+            {"a": ["user_id", "date", "score"]},
+            r"neither the column 'score' nor the name of the file",
+        ),
+        (
+            {"a": ["user_id", "date", "group", "outcome"]},
+            "looks like campaigns, a table that is not",
+        ),
+    ],
+)
+def test_what_is_not_clear_is_said_with_how_to_settle_it(files, sentence):
+    """A file of no table or several, two files of one table: one sentence each."""
+    with pytest.raises(DataError, match=sentence):
+        found(**files)
+
+
+def test_what_is_said_settles_it():
+    """``TABLE=FILE`` is believed, if the needed columns are there and the table exists."""
+    columns = ["user_id", "date", "event", "rating"]
+
+    assert found({"a.csv": "events"}, a=columns) == {
+        "events": {"customer_id": "user_id", "ts": "date", "event_type": "event"}
+    }
+    with pytest.raises(DataError, match=r"^a\.csv: as rewards, no column looks like issued_at;"):
+        found({"a.csv": "rewards"}, a=columns)
+    with pytest.raises(ParameterError, match=r"unknown table 'event'\. Did you mean 'events'"):
+        found({"a.csv": "event"}, a=columns)
+
+
+def test_files_without_orders_or_subscriptions_are_refused(folder):
+    """There is nothing to learn from."""
+    with pytest.raises(
+        DataError, match=r"no file has orders or subscriptions .* events\.parquet is"
+    ):
+        init("events.parquet")
+    assert not (folder / "events.yaml").exists()
