@@ -349,11 +349,12 @@ def timings(by_history: Mapping[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def ablations(results: list[dict[str, Any]]) -> list[str]:
-    """Return mean change of each metric when one ingredient is taken away, in percent of ours."""
+    """Return the mean change of each metric when one ingredient is taken away."""
     rows = [r for r in results if r["ablation"]]
     if not rows:
         return []
-    lines = ["### Taking one ingredient away: mean relative change, in percent (+ is worse)", ""]
+    lines = ["### Taking one ingredient away: mean change (+ is worse)", ""]
+    lines += ["In points where more is better and of the bias, else in percent.", ""]
     heads = [c.split(".")[1].replace("_", " ") for c in COLUMNS]
     lines += ["| without | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for name in rows[0]["ablation"]:
@@ -361,10 +362,9 @@ def ablations(results: list[dict[str, Any]]) -> list[str]:
         for c in COLUMNS:
             ours = np.array([distance(c, r["models"]["model"][c]) for r in rows])
             other = np.array([distance(c, r["ablation"][name][c]) for r in rows])
-            if COLUMNS[c] is None:  # bias: in points, a percentage of almost nothing says nothing
-                cells.append(f"{100 * float(np.mean(other - ours)):+.1f} points")
-            else:
-                cells.append(f"{100 * float(np.mean((other - ours) / np.abs(ours))):+.2f}")
+            # What may come close to 0 has no percentage.
+            scale = np.abs(ours) if COLUMNS[c] is False else 1.0
+            cells.append(f"{100 * float(np.mean((other - ours) / scale)):+.2f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
