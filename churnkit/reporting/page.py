@@ -160,6 +160,10 @@ def _view(report: Report) -> dict[str, Any]:
         "strips": None if drivers is None else strip_chart(drivers),
         "dependence": [] if drivers is None else dependence_charts(drivers),
         "tables": tables,
+        "uncounted": [
+            f"{name} ({count(rows)})"
+            for name, rows in manifest.get("uncounted_event_types", {}).items()
+        ],
         "drift": drift,
         "made": report.made,
         "config_text": report.config_text,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 
 import churnkit
+from churnkit.models.bundle import load_bundle
+from churnkit.tracking.frame_scores import score_frame
 
 CONFIG = {
     "name": "subscribers",
@@ -72,3 +75,46 @@ def test_a_share_of_the_customers_is_learned_from(periods, workplace):
     everybody, half = (churnkit.backtest(c, tables=periods).snapshots[0] for c in (CONFIG, some))
 
     assert 0.35 < half.customers / everybody.customers < 0.65
+
+
+@pytest.fixture
+def tickets(periods):
+    """Give a ticket of every third subscriber, ten days after the start, some resolved."""
+    asked = periods["subscriptions"].iloc[::3]
+    opened = asked["started_at"] + pd.Timedelta(days=10)
+    resolved = opened + pd.Timedelta(days=3)
+    return pd.DataFrame(
+        {
+            "customer_id": asked["customer_id"],
+            "opened_at": opened,
+            "resolved_at": resolved.where(np.arange(len(asked)) % 2 == 0),
+        }
+    )
+
+
+def test_the_logged_model_of_several_tables_scores_as_the_job_does(periods, tickets, workplace):
+    """Stacked in one frame or by name, the tables give the probabilities of the score table."""
+    tables = periods | {"support_tickets": tickets}
+    config = CONFIG | {
+        "data": CONFIG["data"] | {"support_tickets": {"source": "given.csv"}},
+        "features": {"subscription": {}, "support": {}},
+    }
+    trained = churnkit.train(config, tables=tables)
+    expected = churnkit.score(config, tables=tables).to_pandas().set_index("customer_id")
+
+    mlflow.set_tracking_uri(f"sqlite:///{workplace}/models/mlflow.db")
+    try:
+        model = mlflow.pyfunc.load_model("models:/subscribers@champion")
+    finally:
+        mlflow.set_tracking_uri(None)
+    stacked = pd.concat([frame.assign(table=name) for name, frame in tables.items()])
+    found = {
+        "stacked": model.predict(stacked),
+        "by name": score_frame(tables, load_bundle(trained.bundle_folder)),
+    }
+
+    for way, scores in found.items():
+        mine = scores.set_index("customer_id")
+        assert mine["status"].to_dict() == expected["status"].to_dict(), way
+        for column in ("churn_probability", "mrr_at_risk", "expected_spend"):
+            pd.testing.assert_series_equal(mine[column], expected[column], check_like=True)

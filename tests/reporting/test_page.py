@@ -268,3 +268,17 @@ def test_effect_of_a_category_is_drawn_by_its_words(report):
     assert chart.says == "Lowest for basic, highest for professional."
     assert [row[0] for row in chart.rows] == ["basic", "professio"]
     assert [row[1] for row in chart.rows] == ["−0.25", "0.50"]
+
+
+def test_data_quality_names_the_event_types_that_no_feature_counts(report):
+    """Beside the checks of the events, with their rows; nothing is said where all are counted."""
+    events = replace(report.tables[0], table="events")
+    manifest = {**report.manifest, "uncounted_event_types": {"checkout": 1234, "<b>": 5}}
+
+    with_some, without = (
+        render_report(replace(report, tables=[events], manifest=m))
+        for m in (manifest, {**manifest, "uncounted_event_types": {}})
+    )
+
+    assert "Event types that no feature counts: checkout (1,234), &lt;b&gt; (5)." in with_some
+    assert "Event types that no feature counts" not in without
