@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,10 +37,12 @@ __all__ = [
     "driver_sample",
     "explain_customers",
     "past_probabilities",
+    "reason_cohorts",
 ]
 
 BATCH_ROWS = 50_000
 SAMPLE = 4_000
+NO_REASON = "nothing raises the risk above the average"
 PAST_CUTOFFS = 6
 MOST_FOR_PAST = 200_000
 """Above so many customers, their features are not built again for earlier dates."""
@@ -88,7 +91,7 @@ def drawn_customers(scores: pa.Table, *, seed: int) -> list[str]:
 
 
 def driver_sample(
-    bundle: Bundle, explained: ExplainedCustomers, *, drawn: Sequence[str]
+    bundle: Bundle, explained: ExplainedCustomers, *, drawn: Sequence[str], scores: pa.Table
 ) -> DriverSample:
     """Return what the page says of the drivers, from customers drawn at random.
 
@@ -103,6 +106,7 @@ def driver_sample(
     return DriverSample(
         names=tuple(names[i] for i in leading),
         phrases={name: phrases[name].label for name in names},
+        bands=_bands_of(scores, drawn),
         levels={name: phrases[name].words for name in names if phrases[name].words},
         values=explained.matrix.values[np.ix_(rows, np.array(leading))],
         contributions=group_sums(weights, grouped),
@@ -111,6 +115,41 @@ def driver_sample(
             for leader, positions in zip(leading, grouped, strict=True)
         ),
     )
+
+
+def _bands_of(scores: pa.Table, ids: Sequence[str]) -> list[str]:
+    columns = (scores.column(name).to_pylist() for name in ("customer_id", "risk_band"))
+    band = dict(zip(*columns, strict=True))
+    return [band[name] for name in ids]
+
+
+def reason_cohorts(bundle: Bundle, scores: pa.Table) -> list[dict[str, Any]]:
+    """Return the scored customers by the group of their main reason, the largest group first.
+
+    ``says`` names the feature that is said most often, ``customers``, ``share`` in [0, 1],
+    ``churn_probability`` (mean) and ``value_at_risk`` (sum).
+    """
+    phrases = phrases_of(make_builders(bundle.features))
+    features = scores.column("reason_1_feature").to_pylist()
+    groups = np.array([bundle.groups.get(name, name) or "" for name in features], dtype=object)
+    chance, at_risk = (
+        scores.column(name).to_numpy().astype(np.float64)
+        for name in ("churn_probability", "value_at_risk")
+    )
+    found = []
+    for group in sorted(set(groups)):
+        inside = groups == group
+        said = Counter(features[i] for i in np.flatnonzero(inside)).most_common(1)[0][0]
+        found.append(
+            {
+                "says": NO_REASON if said is None else phrases[said].label,
+                "customers": int(inside.sum()),
+                "share": float(inside.mean()),
+                "churn_probability": float(chance[inside].mean()),
+                "value_at_risk": float(np.nansum(at_risk[inside])),
+            }
+        )
+    return sorted(found, key=lambda row: -int(row["customers"]))
 
 
 def customer_views(

@@ -18,6 +18,7 @@ from churnkit.pipeline.customer_views import (
     drawn_customers,
     driver_sample,
     explain_customers,
+    reason_cohorts,
 )
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
@@ -169,7 +170,7 @@ def report_in(
     config = session.config
     target = Path(output or config.report.output)
     session.progress("making the report")
-    reason = ("reason_1",) if config.scoring.reasons else ()
+    reason = ("reason_1", "reason_1_feature") if config.scoring.reasons else ()
     of_mrr = OF_SUBSCRIBERS if bundle.models.contract is not None else ()
     scores = _scored_customers(scored.output, columns=(*COLUMNS, *of_mrr, *reason))
     top = _most_at_risk(scores)
@@ -179,7 +180,7 @@ def report_in(
         drawn = drawn_customers(scores, seed=config.seed)
         ids = {*drawn, *top.column("customer_id").to_pylist()}
         explained = explain_customers(session, bundle, ids)
-        drivers = driver_sample(bundle, explained, drawn=drawn)
+        drivers = driver_sample(bundle, explained, drawn=drawn, scores=scores)
         views = customer_views(session, bundle, explained, top=top, scored=scores.num_rows)
     page = render_report(
         Report(
@@ -191,6 +192,7 @@ def report_in(
             tests=tuple(_tests(session, bundle)),
             levels=tuple(LevelPoint(**point) for point in bundle.notes.get(LEVELS, ())),
             drivers=drivers,
+            by_reason=reason_cohorts(bundle, scores) if reason else (),
             metrics=metrics.report,
             cohorts=_cohorts(session),
             tables=session.reports,

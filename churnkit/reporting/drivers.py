@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.reporting.charts import Axes, Bars, Chart, Line, Shape, bar_chart, line_chart
-from churnkit.reporting.numbers import decimal, nice_ticks, short
+from churnkit.reporting.numbers import amount, count, decimal, nice_ticks, percent, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["DriverSample", "dependence_charts", "driver_rows", "strip_chart"]
+__all__ = [
+    "DriverSample",
+    "band_rows",
+    "dependence_charts",
+    "driver_rows",
+    "reason_rows",
+    "strip_chart",
+]
 
 MOST_ROWS = 15
 MOST_STRIPS = 10
 DOTS = 240
 MOST_DEPENDENCE = 6
 MOST_LEVELS = 12
+MOST_BAND_ROWS = 8
+LEAST_IN_BAND = 30
+BANDS = ("high", "medium", "low")
 ROW_HEIGHT = 30
 
 
@@ -41,6 +51,8 @@ class DriverSample:
         The features that move with the strongest and are one driver with it; empty: none.
     levels : mapping of str to sequence of str
         Of features said in words, what the values 0, 1, 2, … stand for.
+    bands : sequence of str
+        Risk band of each customer; empty: not told.
     """
 
     names: tuple[str, ...]
@@ -49,6 +61,7 @@ class DriverSample:
     contributions: NDArray[np.float64]
     others: tuple[tuple[str, ...], ...] = ()
     levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    bands: Sequence[str] = ()
 
     @property
     def order(self) -> NDArray[np.intp]:
@@ -74,6 +87,43 @@ def driver_rows(sample: DriverSample) -> list[dict[str, Any]]:
             "share": round(100.0 * float(mean[i]) / top, 1),
         }
         for i in strongest
+    ]
+
+
+def band_rows(sample: DriverSample) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the bands with their customers, and mean |contribution| by band with its interval."""
+    labels = np.asarray(sample.bands, dtype=object).astype(str)
+    bands = [band for band in BANDS if (labels == band).sum() >= LEAST_IN_BAND]
+    if len(bands) < 2:
+        return [], []
+    rows = []
+    for i in sample.order[:MOST_BAND_ROWS]:
+        cells = []
+        for band in bands:
+            sizes = np.abs(sample.contributions[labels == band, i])
+            error = 1.96 * sizes.std(ddof=1) / np.sqrt(len(sizes))
+            cells.append(f"{decimal(float(sizes.mean()), 2)} ± {float(error):.1g}")
+        rows.append({"says": sample.phrases[sample.names[i]], "cells": cells})
+    return [f"{band} ({(labels == band).sum():,})" for band in bands], rows
+
+
+def reason_rows(cohorts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the customers by their main reason as the page shows them, the largest group first.
+
+    Parameters
+    ----------
+    cohorts : sequence of mapping
+        ``says``, ``customers``, ``share``, ``churn_probability`` (mean) and ``value_at_risk`` (sum).
+    """
+    return [
+        {
+            "says": row["says"],
+            "customers": count(row["customers"]),
+            "share": percent(row["share"]),
+            "probability": percent(row["churn_probability"]),
+            "at_risk": amount(row["value_at_risk"]),
+        }
+        for row in cohorts[:MOST_ROWS]
     ]
 
 

@@ -9,7 +9,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from churnkit.reporting.customers import customer_data, customer_rows
-from churnkit.reporting.drivers import dependence_charts, driver_rows, strip_chart
+from churnkit.reporting.drivers import (
+    band_rows,
+    dependence_charts,
+    driver_rows,
+    reason_rows,
+    strip_chart,
+)
 from churnkit.reporting.history import (
     cohort_view,
     metric_charts,
@@ -61,6 +67,8 @@ class Report:
     levels : sequence of LevelPoint
         Totals predicted and actual at the cutoffs of training and test, oldest first.
     drivers : DriverSample or None
+    by_reason : sequence of mapping
+        Scored customers by their main reason; see :func:`churnkit.reporting.drivers.reason_rows`.
     metrics : RetentionReport or None
     cohorts : CohortTriangle or None
     tables : sequence of TableReport
@@ -79,6 +87,7 @@ class Report:
     tests: Sequence[TestOutcome] = ()
     levels: Sequence[LevelPoint] = ()
     drivers: DriverSample | None = None
+    by_reason: Sequence[Mapping[str, Any]] = ()
     metrics: RetentionReport | None = None
     cohorts: CohortTriangle | None = None
     tables: Sequence[TableReport] = ()
@@ -158,6 +167,8 @@ def _view(report: Report) -> dict[str, Any]:
         "drivers": [] if drivers is None else driver_rows(drivers),
         "driver_count": count(0 if drivers is None else len(drivers.values)),
         "strips": None if drivers is None else strip_chart(drivers),
+        "bands": ([], []) if drivers is None else band_rows(drivers),
+        "by_reason": reason_rows(report.by_reason),
         "dependence": [] if drivers is None else dependence_charts(drivers),
         "tables": tables,
         "uncounted": [

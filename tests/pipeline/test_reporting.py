@@ -41,6 +41,18 @@ def test_page_holds_the_customers_with_most_at_risk(made, scored, shop):
         assert shown["p"] == pytest.approx(best.loc[shown["id"], "churn_probability"], abs=1e-4)
 
 
+def test_customers_by_main_reason_are_those_of_the_score_table(made, scored):
+    """Every scored customer is counted once, with what the table says is at risk."""
+    page, _ = made
+    table = page[page.index('<caption class="only-read">Customers by their main reason') :]
+    body = table[: table.index("</table>")]
+
+    counts = re.findall(r"</th><td class=\"number\">([\d,]+)</td>", body)
+
+    everybody = scored[scored["status"] == "scored"]
+    assert sum(int(text.replace(",", "")) for text in counts) == len(everybody)
+
+
 def test_customer_view_tells_past_and_orders_before_as_of(made, shop):
     """Past dates and orders lie before the page's date, and orders are those of the table."""
     page, _ = made

@@ -15,7 +15,7 @@ import pytest
 
 from churnkit.reporting import DriverSample, render_report
 from churnkit.reporting.customers import customer_rows
-from churnkit.reporting.drivers import dependence_charts
+from churnkit.reporting.drivers import band_rows, dependence_charts
 from churnkit.reporting.overview import headline
 
 HOSTILE = "<script>alert(1)</script>"
@@ -282,3 +282,34 @@ def test_data_quality_names_the_event_types_that_no_feature_counts(report):
 
     assert "Event types that no feature counts: checkout (1,234), &lt;b&gt; (5)." in with_some
     assert "Event types that no feature counts" not in without
+
+
+def test_customers_are_counted_by_their_main_reason(report):
+    """Each group with its size, its risk and what is at stake, as it is given."""
+    cohort = {"says": "days since the last order", "customers": 1200, "share": 0.4}
+    cohort |= {"churn_probability": 0.81, "value_at_risk": 52_340.0}
+
+    text = re.sub(
+        r"\s+", " ", "".join(parsed(render_report(replace(report, by_reason=[cohort]))).text)
+    )
+
+    assert "Customers by their main reason" in text
+    assert "days since the last order1,20040 %81 %52.3 k" in text.replace("\xa0", " ")
+
+
+def test_drivers_are_told_by_band_of_risk():
+    """The mean size in each band that has enough customers, the highest band first."""
+    weights = np.concatenate([np.full(40, 0.5), np.full(60, -0.25), np.full(5, 9.0)])[:, None]
+    sample = DriverSample(
+        names=("orders",),
+        phrases={"orders": "orders so far"},
+        values=np.arange(105.0)[:, None],
+        contributions=weights,
+        bands=("low",) * 40 + ("high",) * 60 + ("medium",) * 5,
+    )
+
+    bands, rows = band_rows(sample)
+
+    assert bands == ["high (60)", "low (40)"]
+    assert rows == [{"says": "orders so far", "cells": ["0.25 ± 0", "0.50 ± 0"]}]
+    assert band_rows(replace(sample, bands=())) == ([], [])
