@@ -47,7 +47,7 @@ PIECES = {
 
 def piece(name: str, **arguments: Any) -> Any:
     """Run a piece in a process of its own."""
-    print(f"  {name} {arguments.get('builders', arguments.get('package', ''))}", flush=True)
+    print(f"  {name} {arguments.get('package', '')}", flush=True)
     return run_apart(str(Path(__file__).resolve()), name, **arguments)
 
 
@@ -70,7 +70,7 @@ def rfm(options: argparse.Namespace) -> dict[str, Any]:
         "orders": options.millions * 1_000_000,
         "group_by": piece("group_by", path=path, threads=options.threads),
         "churnkit": piece(
-            "features", path=path, builders=["rfm"], cutoffs=CUTOFFS, **common(options)
+            "features", path=path, sets={"features": ["rfm"]}, cutoffs=CUTOFFS, **common(options)
         ),
         "polars": piece("rfm_polars", path=path, cutoffs=CUTOFFS),
         "pandas": piece("rfm_pandas", path=path, cutoffs=CUTOFFS),
@@ -80,13 +80,11 @@ def rfm(options: argparse.Namespace) -> dict[str, Any]:
 def all_builders(options: argparse.Namespace) -> dict[str, Any]:
     """Every builder of orders at twelve cutoffs, together and each alone."""
     path = made(options, options.millions)
-    runs = {"all": list(ALL_BUILDERS)} | {name: [name] for name in ALL_BUILDERS[1:]}
+    sets = {"all": list(ALL_BUILDERS)} | {name: [name] for name in ALL_BUILDERS[1:]}
     return {
         "orders": options.millions * 1_000_000,
         "group_by": piece("group_by", path=path, threads=options.threads),
-    } | {
-        name: piece("features", path=path, builders=builders, cutoffs=CUTOFFS, **common(options))
-        for name, builders in runs.items()
+        "churnkit": piece("features", path=path, sets=sets, cutoffs=CUTOFFS, **common(options)),
     }
 
 
@@ -98,7 +96,11 @@ def growth(options: argparse.Namespace) -> dict[str, Any]:
         found[str(millions)] = {
             "group_by": piece("group_by", path=path, threads=options.threads, times=2),
             "churnkit": piece(
-                "features", path=path, builders=["rfm"], cutoffs=CUTOFFS[:3], **common(options)
+                "features",
+                path=path,
+                sets={"features": ["rfm"]},
+                cutoffs=CUTOFFS[:3],
+                **common(options),
             ),
         }
     return found

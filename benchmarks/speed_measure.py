@@ -42,7 +42,7 @@ class Clock:
 def run_piece(piece: Callable[..., None], arguments: dict[str, Any]) -> None:
     """Run a piece in this process and print what was measured as the last line."""
     clock = Clock()
-    with clock.step("all"):
+    with clock.step("all steps"):
         piece(clock, **arguments)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(json.dumps({"steps": clock.steps, "facts": clock.facts, "peak_gb": round(peak, 2)}))

@@ -82,12 +82,9 @@ def _all_builders(found: Mapping[str, Any]) -> list[str]:
         RULE,
         first,
     ]
-    for name, run in found.items():
-        if isinstance(run, dict) and name not in {"group_by", "machine"}:
-            lines.append(_row(f"{name}: features", run, ["features"], unit))
-    if "steps" in found["all"]:
-        lines.append(_row(f"all: {READ}", found["all"], [READ], unit))
-    return lines
+    run = found["churnkit"]
+    steps = [READ] if "failed" in run else [name for name in run["steps"] if name != "all steps"]
+    return lines + [_row(name, run, [name], unit) for name in steps]
 
 
 def _growth(found: Mapping[str, Any]) -> list[str]:
