@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from churnkit.models.base import MODELS
 from churnkit.models.shapley import ExactShapley
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import lightgbm
     from numpy.typing import NDArray
@@ -21,10 +23,30 @@ if TYPE_CHECKING:
     from churnkit.models.base import FeatureMatrix
 
     Floats = NDArray[np.float64]
+    Bins = dict[Any, tuple[NDArray[np.float32], lightgbm.Dataset]]
 
-__all__ = ["FittedLightGBM", "LightGBM"]
+__all__ = ["FittedLightGBM", "LightGBM", "shared_bins"]
 
 PATIENCE_ROUNDS = 40
+OF_TARGETS = {"objective", "alpha", "tweedie_variance_power"}
+
+# By where the values lie and how they are binned: the values, which must stay where they are, and
+# their bins.
+_BINS: ContextVar[Bins | None] = ContextVar("churnkit_bins", default=None)
+
+
+@contextmanager
+def shared_bins() -> Iterator[None]:
+    """Keep the bins of stacked snapshots while the block lasts, for all targets learned from them.
+
+    To find the bins of a column takes as long as to grow the trees: targets of the same rows need
+    them once. Only views of a larger matrix are shared, so that no copy of one is kept.
+    """
+    token = _BINS.set({})
+    try:
+        yield
+    finally:
+        _BINS.reset(token)
 
 
 def default_parameters(rows: int) -> dict[str, Any]:
@@ -180,15 +202,7 @@ class LightGBM:
             parameters["tweedie_variance_power"] = float(power)
         if kind == "quantile":
             parameters["alpha"] = alpha
-        names = list(features.names)
-        # The dataset is binned by these parameters before training reads them.
-        train = lightgbm.Dataset(
-            features.values,
-            label=target,
-            feature_name=names,
-            categorical_feature=list(features.categories),
-            params=dict(parameters),
-        )
+        train = _binned(features, target, parameters=parameters)
         watched: list[Any] = []
         callbacks: list[Any] = []
         if validation is not None:
@@ -214,6 +228,31 @@ class LightGBM:
             msg = f"lightgbm: the text is not a model; {error}"
             raise ModelGuardError(msg) from error
         return _from_text(text, names=names)
+
+
+def _binned(
+    features: FeatureMatrix, target: Floats, *, parameters: Mapping[str, Any]
+) -> lightgbm.Dataset:
+    """Return rows in bins with their target: of bins that are shared, or of their own."""
+    import lightgbm
+
+    values, shared = features.values, _BINS.get()
+    binning = tuple((k, repr(v)) for k, v in sorted(parameters.items()) if k not in OF_TARGETS)
+    place = (values.ctypes.data, values.shape, values.strides)
+    key = (place, features.names, features.categories, binning)
+    if shared is not None and key in shared:
+        return shared[key][1].set_label(target)
+    # The dataset is binned by these parameters before training reads them.
+    dataset = lightgbm.Dataset(
+        values,
+        label=target,
+        feature_name=list(features.names),
+        categorical_feature=list(features.categories),
+        params=dict(parameters),
+    )
+    if shared is not None and values.base is not None:
+        shared[key] = (values, dataset)
+    return dataset
 
 
 def _from_text(text: str, *, names: Sequence[str]) -> FittedLightGBM:

@@ -10,6 +10,7 @@ import numpy as np
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
+from churnkit.models.boosting import shared_bins
 from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import ChurnModel, churn_level_shift, fit_churn, moved_mean
 from churnkit.models.contract import ContractValue, fit_contract_value
@@ -284,6 +285,7 @@ class Models:
         return self.at_level(rows)
 
 
+@shared_bins()
 def fit_models(
     train: Sequence[LabelledSnapshot], *, settings: ModelSettings, judge: Judge
 ) -> tuple[Models, dict[str, Any]]:

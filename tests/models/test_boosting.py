@@ -7,7 +7,7 @@ import pytest
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS, FeatureMatrix
-from churnkit.models.boosting import default_parameters
+from churnkit.models.boosting import default_parameters, shared_bins
 
 
 @pytest.fixture
@@ -131,3 +131,43 @@ def test_categories_are_split_as_sets():
     said = again.predict_raw(matrix)
     assert said[codes % 2 == 1].min() > said[codes % 2 == 0].max()
     np.testing.assert_allclose(again.contributions(matrix).sum(axis=1), said, atol=1e-9)
+
+
+def test_shared_bins_change_no_model_and_are_made_once(sample, monkeypatch):
+    """Two targets of the same rows give the models of separate fits, with one binning of the view."""
+    import lightgbm
+
+    features, churned = sample
+    view = FeatureMatrix(names=features.names, values=features.values[:])
+    targets = (("binary", churned), ("l2", np.log1p(churned * 7.0)))
+    learner = MODELS["lightgbm"](threads=1)
+    apart = [learner.fit(view, y, objective=kind, rounds=20).to_text() for kind, y in targets]
+    made = []
+    plain = lightgbm.Dataset
+    monkeypatch.setattr(lightgbm, "Dataset", lambda *a, **k: made.append(1) or plain(*a, **k))
+
+    with shared_bins():
+        together = [
+            learner.fit(view, y, objective=kind, rounds=20).to_text() for kind, y in targets
+        ]
+
+    assert together == apart
+    assert len(made) == 1
+
+
+def test_bins_of_other_rows_are_not_taken(sample):
+    """Rows that begin elsewhere in the same matrix, and copies, get bins of their own."""
+    features, churned = sample
+    learner, names = MODELS["lightgbm"](threads=1), features.names
+    parts = [features.values[:500], features.values[300:], features.values[:500].copy()]
+    targets = [churned[:500], churned[300:], churned[:500]]
+
+    with shared_bins():
+        shared = [
+            learner.fit(FeatureMatrix(names=names, values=x), y, objective="binary", rounds=9)
+            for x, y in zip(parts, targets, strict=True)
+        ]
+
+    for fitted, x, y in zip(shared, parts, targets, strict=True):
+        own = learner.fit(FeatureMatrix(names=names, values=x), y, objective="binary", rounds=9)
+        assert fitted.to_text() == own.to_text()
