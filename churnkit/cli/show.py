@@ -252,6 +252,8 @@ def started(console: Console, result: Starter) -> None:
         for ours, theirs in one.columns.items():
             add_row(table, ours, theirs)
         console.print(table)
+    for name, sql in result.computed.items():
+        console.say(f"{name.removesuffix('_converted')} is held in another form, read as: {sql}")
     console.place("Next: churnkit validate", result.output)
 
 

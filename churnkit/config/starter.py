@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["starter_config"]
 
+HORIZONS_DAYS = (90, 60, 30, 14, 7)
+HORIZONS_IN_HISTORY = 4  # one before the first cutoff, one to learn, one to test, one to spare
+EVERY_DAYS = 30
+
 _TEMPLATE = """\
 # A churnkit configuration: every key, with its default. Start with: churnkit validate <this file>
 # Paths are relative to the directory you work in.
@@ -37,10 +41,10 @@ data:
 {tables}
 
 snapshots:
-  horizon_days: 90       # churned: no order in so many days
+  horizon_days: {horizon:<8} # churned: no order in so many days
   gap_days: 0            # days between the cutoff and the horizon, time for a campaign to start
   observation_days: 730  # history that features may see
-  every_days: 30         # from one training cutoff to the next
+  every_days: {every:<10} # from one training cutoff to the next
   count: 12              # training snapshots wanted; fewer if the history is short
   test: 1                # newest snapshots, kept out of training to test on
   last: null             # newest cutoff; null: the last whose horizon lies inside the data
@@ -155,6 +159,8 @@ def starter_config(
     columns: Mapping[str, str],
     *,
     others: Mapping[str, tuple[str, Mapping[str, str], str | None]] = MappingProxyType({}),
+    computed: Mapping[str, str] = MappingProxyType({}),
+    days: int | None = None,
     time_zone: str = "UTC",
 ) -> str:
     """Return a commented YAML text that :func:`churnkit.config.load_config` accepts.
@@ -172,6 +178,10 @@ def starter_config(
     others : mapping of str to (str, mapping, str or None)
         By table beside the orders: its source, its columns, and the kind of all surveys if no column
         says it. Each gets the features that are made from it.
+    computed : mapping of str to str
+        Of the orders: new columns, each an SQL expression on the source's own.
+    days : int, optional
+        Length of the history; a short one gets a horizon that leaves room to learn and to test.
     time_zone : str, default "UTC"
         The business time zone, an IANA name.
 
@@ -196,7 +206,9 @@ def starter_config(
         name=dump_flow(
             re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+", "_", name).lstrip("_") or "churn"
         ),
-        tables="\n".join(_tables(given)),
+        tables="\n".join(_tables(given, computed=computed)),
+        horizon=_horizon(days),
+        every=min(_horizon(days), EVERY_DAYS),
         label="subscription_end" if source is None else "no_order",
         features="\n".join(_features(given)),
         time_zone=dump_flow(time_zone),
@@ -209,7 +221,16 @@ def starter_config(
     return text
 
 
-def _tables(given: Mapping[str, tuple[str, Mapping[str, str], str | None]]) -> Iterator[str]:
+def _horizon(days: int | None) -> int:
+    """Return the longest usual horizon that fits four times into a history."""
+    if days is None:
+        return HORIZONS_DAYS[0]
+    return next((h for h in HORIZONS_DAYS if HORIZONS_IN_HISTORY * h <= days), HORIZONS_DAYS[-1])
+
+
+def _tables(
+    given: Mapping[str, tuple[str, Mapping[str, str], str | None]], *, computed: Mapping[str, str]
+) -> Iterator[str]:
     """Return the lines of every table: what is given, and what else there could be."""
     for table, about in _ABOUT.items():
         if table == "events":
@@ -230,8 +251,17 @@ def _tables(given: Mapping[str, tuple[str, Mapping[str, str], str | None]]) -> I
             if ours not in columns and not field.is_required():
                 yield f"      # {f'{ours}:':<16} {field.description}"
         if table == "orders":
-            yield "    computed: {}         # new columns, SQL on your own: {total: quantity * unit_price}"
+            yield from _computed(computed)
             yield "    filter: null         # SQL on your own columns, such as: country = 'France'"
+
+
+def _computed(computed: Mapping[str, str]) -> Iterator[str]:
+    about = "# new columns, SQL on your own"
+    if not computed:
+        yield f"    computed: {{}}         {about}: {{total: quantity * unit_price}}"
+        return
+    yield f"    computed:            {about}, for the mapping above"
+    yield from (f"      {name}: {dump_flow(sql)}" for name, sql in computed.items())
 
 
 def _features(given: Mapping[str, tuple[str, Mapping[str, str], str | None]]) -> Iterator[str]:

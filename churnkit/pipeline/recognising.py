@@ -23,6 +23,13 @@ CUSTOMER = (
     "userid",
     "memberid",
     "accountid",
+    "customerno",
+    "customernumber",
+    "customercode",
+    "clientno",
+    "buyerid",
+    "shopperid",
+    "email",
     "cid",
 )
 TIME = ("timestamp", "ts", "datetime", "date", "time", "createdat")
@@ -32,11 +39,15 @@ SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "customer_id": CUSTOMER,
         "ts": (
             "timestamp", "ts", "orderdate", "invoicedate", "orderedat", "createdat", "purchasedate",
-            "transactiondate", "datetime", "date", "time",
+            "transactiondate", "purchasedat", "placedat", "paidat", "soldat", "saledate",
+            "ordertimestamp", "ordertime", "purchasetimestamp", "transactiontime", "datetime",
+            "date", "time", "day",
         ),
         "amount": (
-            "amount", "revenue", "netamount", "total", "totalprice", "ordervalue", "sales", "spend",
-            "value", "price",
+            "amount", "revenue", "netamount", "total", "totalprice", "ordervalue", "orderamount",
+            "ordertotal", "totalamount", "grandtotal", "linetotal", "subtotal", "sales",
+            "salesamount", "transactionamount", "paymentvalue", "spend", "value", "unitprice",
+            "itemprice", "priceperunit", "price",
         ),
         "order_id": (
             "orderid", "invoice", "invoiceno", "invoiceid", "transactionid", "basketid", "order",

@@ -22,6 +22,7 @@ from churnkit.labels import LABELS
 from churnkit.models.base import MODELS
 from churnkit.models.baselines import BASELINES
 from churnkit.models.calibration import CALIBRATORS
+from churnkit.pipeline.converting import ConvertedOrders, convert_orders
 from churnkit.pipeline.recognising import RecognisedFile, recognise_files
 from churnkit.pipeline.registered import MODELS_FOLDER
 from churnkit.pipeline.view_list import VIEWS
@@ -49,12 +50,15 @@ class Starter:
         Of the first file: our column names with its own.
     tables : tuple of RecognisedFile
         What each file is.
+    computed : mapping of str to str
+        Of the orders: columns that the file holds in another form, and the SQL that converts them.
     """
 
     source: str
     output: Path
     columns: Mapping[str, str]
     tables: tuple[RecognisedFile, ...] = ()
+    computed: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -62,6 +66,7 @@ class Starter:
             "source": self.source,
             "output": str(self.output),
             "columns": dict(self.columns),
+            "computed": dict(self.computed),
             "tables": {
                 t.table: {"source": t.source, "columns": dict(t.columns)} for t in self.tables
             },
@@ -112,6 +117,13 @@ def init(
         msg = f"init: no file has orders or subscriptions to learn from; {known}"
         raise DataError(msg)
     orders, first = by_table.get("orders"), found[0]
+    converted = ConvertedOrders(columns={})
+    if orders is not None:
+        with DuckDBEngine() as engine:
+            view = source_of(orders.source).view(engine, ids=frozenset())
+            converted = convert_orders(
+                view, source=orders.source, columns=orders.columns, engine=engine
+            )
     stem = re.sub(r"\.(parquet|csv|csv\.gz)$", "", Path(first.source).name)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
     target = Path(output or f"{name}.yaml")
@@ -121,7 +133,9 @@ def init(
     text = starter_config(
         name,
         None if orders is None else orders.source,
-        {} if orders is None else orders.columns,
+        converted.columns,
+        computed=converted.computed,
+        days=converted.days,
         others={
             one.table: (one.source, one.columns, one.survey)
             for one in found
@@ -131,7 +145,13 @@ def init(
     )
     with replace_file(target) as opened:
         opened.write(text.encode())
-    return Starter(source=first.source, output=target, columns=first.columns, tables=tuple(found))
+    return Starter(
+        source=first.source,
+        output=target,
+        columns=first.columns,
+        tables=tuple(found),
+        computed=converted.computed,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

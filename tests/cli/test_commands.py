@@ -258,7 +258,7 @@ class TestInit:
         assert written["data"]["orders"]["columns"] == {
             "customer_id": "Customer ID",
             "ts": "InvoiceDate",
-            "amount": "Price",
+            "amount": "amount_converted",
             "order_id": "Invoice",
             "quantity": "Quantity",
         }

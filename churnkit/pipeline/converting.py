@@ -1,0 +1,182 @@
+"""Finds what a file of orders holds in another form, and the SQL that converts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from churnkit.data.windows import US_PER_DAY
+from churnkit.engines import quoted
+from churnkit.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from churnkit.engines import DuckDBEngine
+
+__all__ = ["ConvertedOrders", "convert_orders"]
+
+# strptime pattern → how people say it.
+TIME_FORMATS: Mapping[str, str] = {
+    f"{day}{clock}": said
+    for day, said in {
+        "%m/%d/%Y": "month/day/year",
+        "%d/%m/%Y": "day/month/year",
+        "%d.%m.%Y": "day.month.year",
+        "%d-%m-%Y": "day-month-year",
+        "%m-%d-%Y": "month-day-year",
+        "%Y%m%d": "yearmonthday",
+    }.items()
+    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
+}
+# Seconds since 1970 of the years 1980 to 2100, and what a unit is divided by to become one.
+EPOCH = (315_532_800, 4_102_444_800)
+EPOCH_UNITS: Mapping[str, int] = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
+WHOLE = frozenset({"INTEGER", "BIGINT", "UINTEGER", "UBIGINT", "HUGEINT"})
+STRAY = 0.01  # share of rows that may be broken in any form: the contract counts them
+# How a number is written → its pattern, and the text that a cast takes, once all but digits and
+# marks is gone.
+NUMBERS: Mapping[str, tuple[str, str]] = {
+    "1,234.56": (r"^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?$", "replace({bare}, ',', '')"),
+    "1.234,56": (
+        r"^-?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$",
+        "replace(replace({bare}, '.', ''), ',', '.')",
+    ),
+}
+PRICES = frozenset({"price", "unitprice", "itemprice", "priceperunit"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertedOrders:
+    """How a file of orders becomes what the contract asks for.
+
+    Attributes
+    ----------
+    columns : mapping of str to str
+        Our column names, each with the file's own or a computed one.
+    computed : mapping of str to str
+        New columns, each an SQL expression on the file's own.
+    days : int or None
+        From the first to the last order; None where no time can be read.
+    """
+
+    columns: Mapping[str, str]
+    computed: Mapping[str, str] = field(default_factory=dict)
+    days: int | None = None
+
+
+def convert_orders(
+    view: str, *, source: str, columns: Mapping[str, str], engine: DuckDBEngine
+) -> ConvertedOrders:
+    """Look at the values of a file of orders: times, amounts, and prices of pieces.
+
+    Parameters
+    ----------
+    view : str
+        The file, as SQL names it.
+    source : str
+        The file, as messages name it.
+    columns : mapping of str to str
+        Our column names, each with the file's own that looks like it; ``ts`` is needed.
+    engine : DuckDBEngine
+
+    Raises
+    ------
+    DataError
+        If values can be read in two ways, such as the 3rd of April and the 4th of March.
+    """
+    file = _File(view=view, source=source, types=engine.column_types(view), engine=engine)
+    computed = {}
+    if (time := _time(file, columns["ts"])) is not None:
+        computed["ts"] = time
+    if "amount" in columns:
+        amount = _number(file, columns["amount"])
+        if "quantity" in columns and _plain(columns["amount"]) in PRICES:
+            price = amount or _cast(columns["amount"])
+            amount = f"{_cast(columns['quantity'])} * {price}"
+        if amount is not None:
+            computed["amount"] = amount
+    names = {ours: f"{ours}_converted" for ours in computed}
+    return ConvertedOrders(
+        columns={**columns, **names},
+        computed={names[ours]: sql for ours, sql in computed.items()},
+        days=file.days(computed.get("ts", quoted(columns["ts"]))),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A file that the engine can read."""
+
+    view: str
+    source: str
+    types: Mapping[str, str]
+    engine: DuckDBEngine
+
+    def reads(self, column: str, expression: str) -> bool:
+        """Return whether an expression has a value in nearly all rows that the column fills."""
+        filled = f"nullif(trim(CAST({quoted(column)} AS VARCHAR)), '') IS NOT NULL"
+        sql = f"SELECT count(*) AS n, count({expression}) AS fine FROM {self.view} WHERE {filled}"
+        row = self.engine.collect(self.engine.select(sql)).to_pylist()[0]
+        return bool(row["n"]) and row["fine"] >= (1.0 - STRAY) * row["n"]
+
+    def only_way(self, column: str, ways: Mapping[str, str]) -> str | None:
+        """Return the one expression that reads a column, None if none does."""
+        fit = {said: sql for sql, said in ways.items() if self.reads(column, sql)}
+        if len(fit) > 1:
+            msg = (
+                f"{self.source}: column {column!r} can be read as {' and as '.join(sorted(fit))};"
+                " write the configuration by hand, with data.orders.computed"
+            )
+            raise DataError(msg)
+        return next(iter(fit.values()), None)
+
+    def days(self, time: str) -> int | None:
+        """Return the days from the first to the last time; None where none can be read."""
+        view = f"(SELECT {time} AS t FROM {self.view})"
+        clock, _ = self.engine.clock_us("t", sql_type=self.engine.column_types(view)["t"])
+        sql = f"SELECT max(us) - min(us) AS span FROM (SELECT {clock} AS us FROM {view})"
+        span = self.engine.collect(self.engine.select(sql)).to_pylist()[0]["span"]
+        return None if span is None else int(span // US_PER_DAY)
+
+
+def _time(file: _File, column: str) -> str | None:
+    """Return the SQL that makes a time of a column that is none, or None."""
+    name, sql_type = quoted(column), file.types[column]
+    if file.engine.is_text(sql_type):
+        clock, _ = file.engine.clock_us(column, sql_type=sql_type)
+        if file.reads(column, clock):
+            return None
+    elif sql_type not in WHOLE:
+        return None
+    text = name if file.engine.is_text(sql_type) else f"CAST({name} AS VARCHAR)"
+    ways = {f"try_strptime({text}, '{form}')": said for form, said in TIME_FORMATS.items()}
+    whole = f"TRY_CAST({name} AS BIGINT)"
+    for unit, parts in EPOCH_UNITS.items():
+        low, high = (edge * parts for edge in EPOCH)
+        seconds = f"{whole} / {parts}" if parts > 1 else whole
+        ways[f"CASE WHEN {whole} BETWEEN {low} AND {high} THEN to_timestamp({seconds}) END"] = (
+            f"{unit} since 1970"
+        )
+    return file.only_way(column, ways)
+
+
+def _number(file: _File, column: str) -> str | None:
+    """Return the SQL that makes a number of a column that is text of another form, or None."""
+    if not file.engine.is_text(file.types[column]) or file.reads(column, _cast(column)):
+        return None
+    bare = f"regexp_replace({quoted(column)}, '[^0-9.,-]', '', 'g')"
+    ways = {
+        f"CASE WHEN regexp_matches({bare}, '{pattern}')"
+        f" THEN CAST({text.format(bare=bare)} AS DOUBLE) END": said
+        for said, (pattern, text) in NUMBERS.items()
+    }
+    return file.only_way(column, ways)
+
+
+def _cast(column: str) -> str:
+    return f"TRY_CAST({quoted(column)} AS DOUBLE)"
+
+
+def _plain(column: str) -> str:
+    return "".join(c for c in column.lower() if c.isalnum())
