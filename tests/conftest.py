@@ -100,6 +100,8 @@ def spark_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        # Where a query was written is asked of the interpreter at every call.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
     }
     with SparkEngine(master="local[2]", conf=conf):
@@ -112,7 +114,12 @@ def opened(request: pytest.FixtureRequest) -> Any:
         request.getfixturevalue("spark_running")
         # One small table at a time: neither parts nor plans that adapt are worth their time.
         return SparkEngine(
-            conf={"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+            conf={
+                "spark.sql.shuffle.partitions": "1",
+                "spark.sql.adaptive.enabled": "false",
+                "spark.sql.parquet.compression.codec": "uncompressed",
+                "spark.sql.files.minPartitionNum": "1",
+            }
         )
     return DuckDBEngine(threads=2) if request.param == "duckdb" else PolarsEngine()
 

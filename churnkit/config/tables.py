@@ -32,8 +32,8 @@ class Table(Section, Generic[Columns]):
     """One input table."""
 
     source: SourceText = Field(
-        description="dataset:NAME for bundled data, or a path or glob of Parquet or CSV files,"
-        " relative to the working directory"
+        description="dataset:NAME for bundled data, table:NAME for a table of Spark's catalog, or a"
+        " path or glob of Parquet or CSV files, relative to the working directory"
     )
     columns: Columns | None = Field(
         default=None,

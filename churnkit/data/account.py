@@ -134,9 +134,10 @@ def _identity(
     names = typed_columns(rows)
     numbers = [c.name for c in contract.columns if c.kind == "number" and c.name in names]
     time = contract.time.field_name if contract.time and contract.time.field_name in names else None
-    # Whole cents add up exactly in any order, below 2**53 of them.
+    # Whole cents add up exactly in any order, below 2**53 of them; some engines make them integers.
     wanted = {"rows": nw.len()} | {
-        f"cents_{name}": (nw.col(name) * 100 + 0.5).floor().sum() for name in numbers
+        f"cents_{name}": (nw.col(name) * 100 + 0.5).floor().cast(nw.Float64).sum()
+        for name in numbers
     }
     if "customer_id" in names:
         wanted["customers"] = nw.col("customer_id").n_unique()

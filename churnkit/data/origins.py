@@ -1,4 +1,4 @@
-"""Where a table can come from: files, or a frame in memory."""
+"""Where a table can come from: files, a table of a catalog, or a frame in memory."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from churnkit.data.contracts import SourceFile
 from churnkit.data.frames import frame_to_arrow
-from churnkit.engines import ENGINE_SAYS
-from churnkit.errors import DataError
+from churnkit.engines import ENGINE_SAYS, ClusterEngine
+from churnkit.errors import ConfigError, DataError
 from churnkit.registry import Registry, did_you_mean
 
 if TYPE_CHECKING:
     from churnkit.engines import Engine
 
-__all__ = ["SOURCES", "FileSource", "FrameSource", "Source", "source_of"]
+__all__ = ["SOURCES", "CatalogSource", "FileSource", "FrameSource", "Source", "source_of"]
 
 CSV_SUFFIXES = (".csv", ".csv.gz")
+CATALOG = "table:"
 
 
 class Source(Protocol):
@@ -99,8 +100,37 @@ class FrameSource:
         return engine.add_arrow(frame_to_arrow(self.frame, ids=ids))
 
 
+@SOURCES.register("table")
+@dataclass(frozen=True)
+class CatalogSource:
+    """A table or view of Spark's catalog, named as Spark names it: ``table:warehouse.orders``."""
+
+    name: str
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """None that are ours to count; see :class:`Source`."""
+        return ()
+
+    def view(self, engine: Engine, *, ids: frozenset[str] = frozenset()) -> str:  # noqa: ARG002 - tables hold one type a column
+        """Find the table; see :class:`Source`.
+
+        Raises
+        ------
+        ConfigError
+            If the engine has no catalog.
+        """
+        if not isinstance(engine, ClusterEngine):
+            rule = "engine.kind must be 'spark', which has a catalog"
+            msg = f"{CATALOG}{self.name}: {rule}; got {engine.kind!r}"
+            raise ConfigError(msg)
+        return engine.add_table(self.name)
+
+
 def source_of(spec: str | os.PathLike[str] | object) -> Source:
-    """Return the source for a path, a glob or a frame."""
+    """Return the source for a path, a glob, ``table:NAME`` or a frame."""
+    if isinstance(spec, str) and spec.startswith(CATALOG):
+        return SOURCES["table"](spec.removeprefix(CATALOG))
     if isinstance(spec, (str, os.PathLike)):
         return SOURCES["files"](os.fspath(spec))
     return SOURCES["frame"](spec)

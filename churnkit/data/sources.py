@@ -52,7 +52,7 @@ class TableSpec:
     Parameters
     ----------
     source : str, path or frame
-        A path, a glob, or a pandas, Polars or Arrow frame.
+        A path, a glob, ``table:NAME`` of Spark's catalog, or a pandas, Polars or Arrow frame.
     columns : mapping of str to str
         Contract name → name in the source. A contract column that is not named here is looked for
         under its own name.

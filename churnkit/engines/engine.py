@@ -93,6 +93,10 @@ class Engine(Protocol):
 class ClusterEngine(Engine, Protocol):
     """An engine whose rows need not fit, nor pass through, this process."""
 
+    def add_table(self, name: str) -> str:
+        """Make a view of a table of the engine's catalog and return the view's name."""
+        ...
+
     def map_batches(
         self,
         frame: nw.LazyFrame[Any],

@@ -100,6 +100,11 @@ class SparkEngine:
             schema = from_arrow_schema(plain.schema, prefer_timestamp_ntz=True)
             return self._view(self._spark.createDataFrame(plain, schema))
 
+    def add_table(self, name: str) -> str:
+        """Make a view of a table or view of Spark's catalog; see :class:`ClusterEngine`."""
+        with self._speaking():
+            return self._view(self._spark.table(name))
+
     def column_types(self, view: str) -> dict[str, str]:
         """Return the columns of a view with Spark's names of their types."""
         with self._speaking():

@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 ROUNDING = 1e-9
-STACK = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +125,7 @@ def subscription_states(
     lines = subscriptions.select("customer_id", "started_at_us", "ended_at_us", mrr=mrr)
     count = len(periods.each)
     running = engine.materialize(
-        lines.join(_marks(lines, periods.boundaries_us), how="cross")
+        lines.join(_marks(periods.boundaries_us, engine=engine), how="cross")
         .filter(started < nw.col("at_us"), ended.is_null() | (ended >= nw.col("at_us")))
         .group_by("customer_id", "boundary")
         .agg(nw.len().cast(nw.Int64).alias("n"), nw.col("mrr").sum())
@@ -179,17 +178,13 @@ def subscription_states(
     return nw.concat(typed).group_by("customer_id", "period").agg(*sums)
 
 
-def _marks(lines: nw.LazyFrame[Any], boundaries_us: Sequence[int]) -> nw.LazyFrame[Any]:
+def _marks(boundaries_us: Sequence[int], *, engine: Engine) -> nw.LazyFrame[Any]:
     """Return a row per boundary: its position and its instant."""
-    one = lines.head(1)
-    marks = [
-        one.select(boundary=nw.lit(number).cast(nw.Int64), at_us=nw.lit(at_us).cast(nw.Int64))
-        for number, at_us in enumerate(boundaries_us)
-    ]
-    # In groups: an engine nests what is stacked one by one, and limits the depth.
-    while len(marks) > 1:
-        marks = [nw.concat(marks[i : i + STACK]) for i in range(0, len(marks), STACK)]
-    return marks[0]
+    import pyarrow as pa
+
+    marks = {"boundary": range(len(boundaries_us)), "at_us": boundaries_us}
+    table = pa.table({name: pa.array(values, pa.int64()) for name, values in marks.items()})
+    return engine.select(f"SELECT * FROM {engine.add_arrow(table)}")
 
 
 def movement_columns() -> dict[str, nw.Expr]:

@@ -13,7 +13,7 @@ from churnkit.models.base import BASE_NUMBERS, base_numbers, eligible_customers
 from churnkit.models.portfolio import Scored
 from churnkit.models.purchase import PurchaseForecast
 from churnkit.scoring.predictions import Drift, predicted_columns, raw_scores
-from churnkit.scoring.table import score_rows
+from churnkit.scoring.table import OF_SUBSCRIBERS, score_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,12 +88,16 @@ def forecast_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
     return pa.schema([*fields, *_reasons(request)])
 
 
-def predicted_schema(request: ScoreRequest) -> pa.Schema:
+def predicted_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
     """Return the columns of :class:`Predict`."""
     import pyarrow as pa
 
-    fields = [("customer_id", pa.string()), *((name, pa.float64()) for name in PREDICTED)]
+    fields = [("customer_id", pa.string()), *((n, pa.float64()) for n in _predicted(bundle))]
     return pa.schema([*fields, *_reasons(request)])
+
+
+def _predicted(bundle: Bundle) -> tuple[str, ...]:
+    return PREDICTED if bundle.models.contract is None else (*PREDICTED, *OF_SUBSCRIBERS)
 
 
 def _values(bundle: Bundle) -> tuple[str, ...]:
@@ -219,7 +223,7 @@ class Predict:
             columns |= {f.name: table.column(f.name) for f in reasons}
             columns["customer_id"] = table.column("customer_id")
             fields = [pa.field("customer_id", pa.string())]
-            fields += [pa.field(name, pa.float64()) for name in PREDICTED]
+            fields += [pa.field(name, pa.float64()) for name in _predicted(self.bundle)]
             yield _table(columns, schema=pa.schema([*fields, *reasons]), rows=table.num_rows)
 
 

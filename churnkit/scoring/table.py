@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnkit.models.bundle import Bundle
     from churnkit.scoring.request import ScoreRequest
 
-__all__ = ["SUBSCRIBED", "Tally", "score_rows", "score_schema"]
+__all__ = ["OF_SUBSCRIBERS", "SUBSCRIBED", "TOTALLED", "Tally", "score_rows", "score_schema"]
 
 PREDICTED = (
     "expected_orders",

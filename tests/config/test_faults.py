@@ -128,7 +128,7 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
         (
             "data.orders.source",
             "orders.xlsx",
-            "must be dataset:NAME, or a path or glob ending in .parquet, .csv or .csv.gz;"
+            "must be dataset:NAME, table:NAME, or a path or glob ending in .parquet, .csv or .csv.gz;"
             " got 'orders.xlsx'",
         ),
         (

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from churnkit.data.contracts import SourceFile
-from churnkit.data.origins import SOURCES, FileSource, FrameSource, source_of
-from churnkit.errors import DataError
+from churnkit.data.origins import SOURCES, CatalogSource, FileSource, FrameSource, source_of
+from churnkit.engines import DuckDBEngine
+from churnkit.errors import ConfigError, DataError
 
 ROWS = pa.table({"customer_id": ["a", "b"], "ts": ["2024-01-01", "2024-01-02"]})
 CSV = "customer_id,ts\na,2024-01-01\nb,2024-01-02\n"
@@ -34,7 +35,17 @@ def test_paths_are_files_and_everything_else_is_a_frame(tmp_path):
     """Text and path objects name files."""
     assert source_of("a.parquet") == source_of(Path("a.parquet")) == FileSource("a.parquet")
     assert source_of(ROWS) == FrameSource(ROWS)
-    assert SOURCES.names() == ("files", "frame")
+    assert source_of("table:shop.orders") == CatalogSource("shop.orders")
+    assert SOURCES.names() == ("files", "frame", "table")
+
+
+def test_a_table_of_a_catalog_needs_an_engine_that_has_one():
+    """DuckDB is asked for no table of Spark's."""
+    message = (
+        r"^table:shop\.orders: engine\.kind must be 'spark', which has a catalog; got 'duckdb'$"
+    )
+    with DuckDBEngine(threads=1) as engine, pytest.raises(ConfigError, match=message):
+        source_of("table:shop.orders").view(engine, ids=frozenset())
 
 
 def test_parquet_csv_and_compressed_csv_hold_the_same(tmp_path, seen):

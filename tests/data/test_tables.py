@@ -9,27 +9,30 @@ from churnkit.data import tables  # registers the contracts
 from churnkit.data.contracts import CONTRACTS
 from churnkit.data.simulate import simulate_shop
 from churnkit.data.sources import TableSpec, load_table
-from churnkit.engines import DuckDBEngine
 from churnkit.errors import ParameterError
 
 DAY = pd.Timestamp("2024-01-01")
 
 
-def loaded(name, frame, **options):
-    """Return the rows kept, the counts of broken rules and the rows set aside."""
-    with DuckDBEngine(threads=2) as engine:
+@pytest.fixture
+def loaded(reader):
+    """Give a function that returns the rows kept, the counts of broken rules and the rows set aside."""
+
+    def load(name, frame, **options):
         table = load_table(
             TableSpec(source=frame),
             contract=CONTRACTS[name](**options),
-            engine=engine,
+            engine=reader,
             time_zone="UTC",
         )
         broken = {c.name: c.rows for c in table.report.checks if c.rows}
-        kept = engine.collect(table.rows).to_pandas()
-        return kept, broken, engine.collect(table.rejected).to_pandas()
+        kept = reader.collect(table.rows).to_pandas()
+        return kept, broken, reader.collect(table.rejected).to_pandas()
+
+    return load
 
 
-def test_every_simulated_table_passes_its_contract():
+def test_every_simulated_table_passes_its_contract(loaded):
     """No row of a simulated shop breaks a rule."""
     names = [
         "events", "subscriptions", "support_tickets", "surveys", "rewards", "customers",
@@ -44,7 +47,7 @@ def test_every_simulated_table_passes_its_contract():
         assert set(broken) <= {"exact_duplicates"}, name
 
 
-def test_an_end_before_its_start_is_set_aside():
+def test_an_end_before_its_start_is_set_aside(loaded):
     """A subscription cannot end before it starts; one that ends at its start is kept."""
     frame = pd.DataFrame(
         {
@@ -62,7 +65,7 @@ def test_an_end_before_its_start_is_set_aside():
     assert rejected["reason"].tolist() == ["ended_at is before started_at"]
 
 
-def test_overlapping_periods_of_one_subscription_are_set_aside():
+def test_overlapping_periods_of_one_subscription_are_set_aside(loaded):
     """What is kept of one subscription_id never overlaps; two subscriptions of a customer may."""
     days = [0, 10, 50, 0, 5, 200]
     ends = [100, 20, 60, 90, 95, None]
@@ -82,7 +85,7 @@ def test_overlapping_periods_of_one_subscription_are_set_aside():
     assert sorted(kept["mrr"]) == [2.0, 3.0, 4.0, 5.0, 6.0]
 
 
-def test_an_open_period_overlaps_every_later_one():
+def test_an_open_period_overlaps_every_later_one(loaded):
     """A period without an end is set aside where the same subscription starts again."""
     frame = pd.DataFrame(
         {
@@ -102,7 +105,7 @@ def test_an_open_period_overlaps_every_later_one():
     assert broken == {"subscription_overlap": 1, "mrr_negative": 1}
 
 
-def test_a_score_off_its_scale_is_set_aside():
+def test_a_score_off_its_scale_is_set_aside(loaded):
     """An NPS score of 11, half a star and a survey of no known kind are counted by rule."""
     frame = pd.DataFrame(
         {
@@ -122,7 +125,7 @@ def test_a_score_off_its_scale_is_set_aside():
     ]
 
 
-def test_a_survey_on_another_scale_is_set_aside_as_a_whole():
+def test_a_survey_on_another_scale_is_set_aside_as_a_whole(loaded):
     """Answers from 1 to 10 to a five-point survey are not halved into its lower part."""
     frame = pd.DataFrame(
         {
@@ -147,7 +150,7 @@ def test_a_scale_has_at_least_two_options():
         CONTRACTS["surveys"](csat_options=1)
 
 
-def test_a_ticket_resolved_before_it_was_opened_is_set_aside():
+def test_a_ticket_resolved_before_it_was_opened_is_set_aside(loaded):
     """Answers and solutions come after the question; unanswered tickets are kept."""
     frame = pd.DataFrame(
         {
@@ -164,7 +167,7 @@ def test_a_ticket_resolved_before_it_was_opened_is_set_aside():
     assert kept["customer_id"].tolist() == ["c"]
 
 
-def test_a_reward_redeemed_before_it_was_issued_is_set_aside():
+def test_a_reward_redeemed_before_it_was_issued_is_set_aside(loaded):
     """A reward cannot be used before there is one."""
     frame = pd.DataFrame(
         {
@@ -180,7 +183,7 @@ def test_a_reward_redeemed_before_it_was_issued_is_set_aside():
     assert kept["customer_id"].tolist() == ["b"]
 
 
-def test_a_customer_has_one_row_of_attributes():
+def test_a_customer_has_one_row_of_attributes(loaded):
     """Of several rows of a customer one is kept, and their number is told."""
     frame = pd.DataFrame({"customer_id": ["a", "a", "b"], "country": ["GB", "DE", None]})
 

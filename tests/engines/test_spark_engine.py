@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from churnkit.data.contracts import CONTRACTS
+from churnkit.data.sources import TableSpec, load_table
 from churnkit.engines import ENGINES, ClusterEngine, DuckDBEngine, SparkEngine, quoted
 from churnkit.engines import spark_session as sessions
 from churnkit.errors import ConfigError, DataError, ParameterError
@@ -42,6 +44,27 @@ def test_a_second_engine_joins_and_does_not_end_what_it_has_not_begun(spark):
             spark.select(f"SELECT * FROM {view}")
 
     assert spark.collect(spark.select("SELECT 1 AS x")).to_pylist() == [{"x": 1}]
+
+
+def test_a_table_of_the_catalog_is_a_source(spark):
+    """Named as Spark names it, with the types that it has; one that there is not is a sentence."""
+    rows = "SELECT 'a' AS customer_id, TIMESTAMP '2024-01-05 10:00:00' AS at, 2.50BD AS paid"
+    contract = CONTRACTS["orders"]()
+    columns = {"ts": "at", "amount": "paid"}
+    spark.select(rows).to_native().write.saveAsTable("shop_orders")
+    try:
+        spec = TableSpec(source="table:default.shop_orders", columns=columns)
+
+        found = load_table(spec, contract=contract, engine=spark, time_zone="UTC")
+
+        assert spark.collect(found.rows).to_pylist() == [
+            {"customer_id": "a", "ts_us": 1_704_448_800_000_000, "amount": 2.5}
+        ]
+        assert found.report.source == "table:default.shop_orders"
+    finally:
+        spark.select("DROP TABLE shop_orders")
+    with pytest.raises(DataError, match=r"^orders: \[TABLE_OR_VIEW_NOT_FOUND\].*shop_orders"):
+        load_table(spec, contract=contract, engine=spark, time_zone="UTC")
 
 
 def test_another_master_than_the_running_one_is_refused(spark, tmp_path):
