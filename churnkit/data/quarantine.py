@@ -9,7 +9,7 @@ import narwhals as nw
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from churnkit.data.contracts import Check, TableContract
+    from churnkit.data.contracts import Check, Column, TableContract
     from churnkit.engines import Engine
 
 __all__ = [
@@ -122,7 +122,8 @@ def _without_one_spelling(
 
 
 def _any(rows: nw.LazyFrame[Any], condition: nw.Expr, *, engine: Engine) -> bool:
-    return bool(engine.collect(rows.filter(condition).select(one=nw.lit(1)).head(1)).num_rows)
+    # A literal alone would be one row on some engines, whatever is left of the others.
+    return bool(engine.collect(rows.filter(condition).select(found=condition).head(1)).num_rows)
 
 
 def _number_copies(good: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -148,10 +149,20 @@ def source_cells(contract: TableContract, *, texts: Mapping[str, bool]) -> dict[
     return {
         column.name: nw.col(column.name)
         if column.kind == "id" and not texts[column.name]
-        else nw.col(f"raw_{column.name}").cast(nw.String)
+        else _said(column, is_text=texts[column.name])
         for column in contract.columns
         if column.name in texts
     }
+
+
+def _said(column: Column, *, is_text: bool) -> nw.Expr:
+    said = nw.col(f"raw_{column.name}").cast(nw.String)
+    if column.kind != "number" or is_text:
+        return said
+    # Engines spell what is no finite number in their own ways.
+    return said.str.replace_all("Infinity", "inf", literal=True).str.replace_all(
+        "NaN", "nan", literal=True
+    )
 
 
 def rejected_rows(
