@@ -49,6 +49,11 @@ class StayForecast:
     churn_probability: Floats
     cutoff: date
 
+    @classmethod
+    def of_log_stay(cls, log_stay: Floats, *, cutoff: date) -> StayForecast:
+        """Return the forecast of logs of the probability to stay, shape (n,)."""
+        return cls(churn_probability=-np.expm1(log_stay), cutoff=cutoff)
+
     def __getitem__(self, rows: NDArray[Any]) -> StayForecast:
         """Return the chosen customers (a mask or positions)."""
         return StayForecast(churn_probability=self.churn_probability[rows], cutoff=self.cutoff)
@@ -73,4 +78,4 @@ def forecast_stays(base: Mapping[str, Floats], snapshot: Snapshot) -> StayForeca
     log_stay = base.get("log_stay")
     if log_stay is None or not np.isfinite(log_stay).all():
         return None
-    return StayForecast(churn_probability=-np.expm1(log_stay), cutoff=snapshot.cutoff)
+    return StayForecast.of_log_stay(log_stay, cutoff=snapshot.cutoff)

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.models.purchase import OrderCells, ValueCells, fit_purchase_cells
 from churnkit.scoring.predictions import Drift
-from churnkit.scoring.spread import total
+from churnkit.scoring.sums import total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

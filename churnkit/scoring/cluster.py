@@ -24,16 +24,16 @@ from churnkit.scoring.predictions import (
 )
 from churnkit.scoring.request import ScoreSummary
 from churnkit.scoring.spread import (
+    Classical,
     Finish,
     Forecast,
-    OnCluster,
     Predict,
     Raw,
     forecast_schema,
     predicted_schema,
     raw_schema,
-    total,
 )
+from churnkit.scoring.sums import OnCluster, total
 from churnkit.scoring.table import OF_SUBSCRIBERS, SUBSCRIBED, TOTALLED, score_schema
 
 if TYPE_CHECKING:
@@ -147,14 +147,17 @@ def _predicted(
             schema=forecast_schema(bundle, request),
         )
     )
-    n = int(engine.collect(forecast.select(n=nw.len()))["n"][0].as_py())
+    n, staying = _counted(forecast, engine=engine)
     if not n:
         return _Predicted()
-    portfolio = OnCluster(
-        frame=forecast, engine=engine, cutoff=None if fitted is None else request.as_of
+    classical = Classical(
+        purchases=None if fitted is None else request.as_of,
+        # As in memory: a curve that knows not everybody sets no level.
+        stays=request.as_of if staying == n else None,
     )
+    portfolio = OnCluster(frame=forecast, engine=engine, classical=classical)
     level = bundle.models.find_level(portfolio)
-    predict = Predict(bundle=bundle, level=level, snapshot=snapshot, cutoff=portfolio.cutoff)
+    predict = Predict(bundle=bundle, level=level, snapshot=snapshot, classical=classical)
     predicted = engine.materialize(
         engine.map_batches(forecast, predict, schema=predicted_schema(bundle, request))
     )
@@ -164,6 +167,15 @@ def _predicted(
         level=level,
         total=bundle.models.find_total(portfolio, level=level),
     )
+
+
+def _counted(forecast: nw.LazyFrame[Any], *, engine: ClusterEngine) -> tuple[int, int]:
+    """Return the customers of the population, and those of whom the retention curve says something."""
+    wanted = {"n": nw.len()}
+    if "log_stay" in forecast.collect_schema().names():
+        wanted["staying"] = (nw.col("log_stay").abs() < np.inf).cast(nw.Int64).sum()
+    found = engine.collect(forecast.select(**wanted)).to_pylist()[0]
+    return int(found["n"]), int(found.get("staying") or 0)
 
 
 def _customers(

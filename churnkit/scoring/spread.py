@@ -1,29 +1,27 @@
-"""What the workers of a cluster do with their part of the customers, and how its sums come back."""
+"""What the workers of a cluster do with their part of the customers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 
 from churnkit.models.base import BASE_NUMBERS, base_numbers, eligible_customers
 from churnkit.models.portfolio import Scored
 from churnkit.models.purchase import PurchaseForecast
+from churnkit.models.staying import StayForecast
 from churnkit.scoring.predictions import Drift, predicted_columns, raw_scores
 from churnkit.scoring.table import OF_SUBSCRIBERS, score_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from churnkit.data.windows import Snapshot
-    from churnkit.engines import ClusterEngine
     from churnkit.features.table import Finishing
     from churnkit.models.bundle import Bundle
     from churnkit.models.purchase import FittedPurchases
@@ -34,15 +32,15 @@ if TYPE_CHECKING:
     Tables = Iterator[pa.Table]
 
 __all__ = [
+    "Classical",
     "Finish",
     "Forecast",
-    "OnCluster",
     "Predict",
     "Raw",
     "forecast_schema",
     "predicted_schema",
     "raw_schema",
-    "total",
+    "scored_of",
 ]
 
 FORECAST = (
@@ -64,9 +62,22 @@ PREDICTED = (
     "p_alive",
     "next_order_us",
 )
-# Log-odds are counted in cells this narrow around their mean: what sets the level differs from a
-# count of single values by less than 1e-7.
-CELLS_PER_UNIT = 1000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classical:
+    """The day of the forecast by each classical model; None without one.
+
+    Attributes
+    ----------
+    purchases : date or None
+        Of the purchase model.
+    stays : date or None
+        Of the retention curve, where the customers are subscribers.
+    """
+
+    purchases: date | None = None
+    stays: date | None = None
 
 
 def raw_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
@@ -74,7 +85,8 @@ def raw_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
     import pyarrow as pa
 
     fields = [("customer_id", pa.string()), ("eligible", pa.bool_())]
-    fields += [(name, pa.float64()) for name in (*BASE_NUMBERS, "log_odds", *_values(bundle))]
+    numbers = (*BASE_NUMBERS, *_staying(bundle), "log_odds", *_values(bundle))
+    fields += [(name, pa.float64()) for name in numbers]
     fields += _reasons(request)
     return pa.schema([*fields, ("drift", pa.list_(pa.int64()))])
 
@@ -83,7 +95,8 @@ def forecast_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
     """Return the columns of :class:`Forecast`."""
     import pyarrow as pa
 
-    numbers = ("log_odds", *_values(bundle), *(f"forecast_{name}" for name in FORECAST))
+    forecasts = (f"forecast_{name}" for name in FORECAST)
+    numbers = (*_staying(bundle), "log_odds", *_values(bundle), *forecasts)
     fields = [("customer_id", pa.string()), *((name, pa.float64()) for name in numbers)]
     return pa.schema([*fields, *_reasons(request)])
 
@@ -103,6 +116,10 @@ def _predicted(bundle: Bundle) -> tuple[str, ...]:
 def _values(bundle: Bundle) -> tuple[str, ...]:
     spend = bundle.models.spend
     return ("value_0",) if spend is None or spend.typical is None else ("value_0", "value_1")
+
+
+def _staying(bundle: Bundle) -> tuple[str, ...]:
+    return () if bundle.models.contract is None else ("log_stay",)
 
 
 def _reasons(request: ScoreRequest) -> list[tuple[str, Any]]:
@@ -135,7 +152,10 @@ class Raw:
         columns: dict[str, Any] = {
             "customer_id": batch.column("customer_id"),
             "eligible": pa.array(eligible),
-            **{name: pa.array(base[name], from_pandas=True) for name in BASE_NUMBERS},
+            **{
+                name: pa.array(base[name], from_pandas=True)
+                for name in (*BASE_NUMBERS, *_staying(self.bundle))
+            },
         }
         schema = raw_schema(self.bundle, self.request)
         if eligible.any():
@@ -206,14 +226,14 @@ class Predict:
     bundle: Bundle
     level: Level
     snapshot: Snapshot
-    cutoff: date | None
+    classical: Classical
 
     def __call__(self, tables: Tables) -> Tables:
         """Return rows of :func:`predicted_schema`."""
         import pyarrow as pa
 
         for table in tables:
-            rows = _scored(table, cutoff=self.cutoff)
+            rows = scored_of(table, classical=self.classical)
             predicted = self.bundle.models.apply_level(rows, level=self.level)
             found = predicted_columns(
                 predicted, self.bundle, forecast=rows.forecast, snapshot=self.snapshot
@@ -266,97 +286,22 @@ def _table(columns: dict[str, Any], *, schema: pa.Schema, rows: int) -> pa.Table
     return pa.table(arrays, schema=schema)
 
 
-def _scored(table: pa.Table, *, cutoff: date | None) -> Scored:
+def scored_of(table: pa.Table, *, classical: Classical) -> Scored:
     """Return rows of :class:`Forecast` as arrays."""
     values = [name for name in ("value_0", "value_1") if name in table.column_names]
-    forecast = None
-    if cutoff is not None:
+    forecast = staying = None
+    if classical.purchases is not None:
         columns = {name: _array(table, f"forecast_{name}") for name in FORECAST}
-        forecast = PurchaseForecast(**columns, cutoff=cutoff)
+        forecast = PurchaseForecast(**columns, cutoff=classical.purchases)
+    if classical.stays is not None:
+        staying = StayForecast.of_log_stay(_array(table, "log_stay"), cutoff=classical.stays)
     return Scored(
         log_odds=_array(table, "log_odds"),
         value=np.column_stack([_array(table, name) for name in values]),
         forecast=forecast,
+        staying=staying,
     )
 
 
 def _array(table: pa.Table, name: str) -> Floats:
     return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OnCluster:
-    """A portfolio on the workers of a cluster; see :class:`churnkit.models.portfolio.Portfolio`.
-
-    Attributes
-    ----------
-    frame : narwhals.LazyFrame
-        Rows of :func:`forecast_schema`.
-    engine : ClusterEngine
-    cutoff : date or None
-        The day of the purchase model's forecast; None without one.
-    """
-
-    frame: nw.LazyFrame[Any]
-    engine: ClusterEngine
-    cutoff: date | None
-
-    def sums(self, measure: Callable[[Scored], Floats]) -> Floats:
-        """Return sums over all customers, added up over the workers."""
-        found = total(self.frame, partial(_measured, measure, self.cutoff), engine=self.engine)
-        return np.zeros(2) if found is None else found
-
-    def distribution(self, measure: Callable[[Scored], Floats]) -> tuple[Floats, Floats]:
-        """Return means of narrow cells of what is measured, and the customers in each."""
-        import pyarrow as pa
-
-        cutoff = self.cutoff
-
-        def single(tables: Tables) -> Tables:
-            for table in tables:
-                yield pa.table({"value": pa.array(measure(_scored(table, cutoff=cutoff)))})
-
-        each = self.engine.map_batches(
-            self.frame, single, schema=pa.schema([("value", pa.float64())])
-        )
-        cell = (nw.col("value") * CELLS_PER_UNIT).floor()
-        cells = self.engine.collect(
-            each.with_columns(cell=cell)
-            .group_by("cell")
-            .agg(nw.col("value").mean(), customers=nw.len())
-        ).sort_by("cell")
-        return _array(cells, "value"), _array(cells, "customers")
-
-
-def _measured(measure: Callable[[Scored], Floats], cutoff: date | None, table: pa.Table) -> Floats:
-    return measure(_scored(table, cutoff=cutoff))
-
-
-def total(
-    frame: nw.LazyFrame[Any], measure: Callable[[Any], Floats], *, engine: ClusterEngine
-) -> Floats | None:
-    """Return the sums over all rows of what is measured of tables; one row comes from each part.
-
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        The rows.
-    measure : callable
-        Takes an Arrow table of n rows and returns an array of shape (m, k).
-
-    Returns
-    -------
-    ndarray of float64, shape (k,), or None
-        None where there are no rows.
-    """
-    import pyarrow as pa
-
-    schema = pa.schema([("sums", pa.list_(pa.float64()))])
-
-    def added(tables: Tables) -> Tables:
-        found = [measure(table).sum(axis=0) for table in tables if table.num_rows]
-        if found:
-            yield pa.table({"sums": [np.sum(found, axis=0).tolist()]}, schema=schema)
-
-    parts = engine.collect(engine.map_batches(frame, added, schema=schema)).column("sums")
-    return np.sum(np.array(parts.to_pylist(), dtype=np.float64), axis=0) if len(parts) else None
