@@ -172,7 +172,7 @@ def report_in(
     session.progress("making the report")
     reason = ("reason_1", "reason_1_feature") if config.scoring.reasons else ()
     of_mrr = OF_SUBSCRIBERS if bundle.models.contract is not None else ()
-    scores = _scored_customers(scored.output, columns=(*COLUMNS, *of_mrr, *reason))
+    scores = _scored_customers(scored, columns=(*COLUMNS, *of_mrr, *reason))
     top = _most_at_risk(scores)
     views: list[CustomerView] = []
     drivers = None
@@ -207,11 +207,12 @@ def report_in(
     )
 
 
-def _scored_customers(path: Path, *, columns: Sequence[str]) -> pa.Table:
+def _scored_customers(scored: ScoreResult, *, columns: Sequence[str]) -> pa.Table:
     """Return the scored customers of a score table, with the columns that the page needs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    path = scored.output
     if path.suffix.lower() == ".csv":
         from pyarrow import csv
 
@@ -226,7 +227,7 @@ def _scored_customers(path: Path, *, columns: Sequence[str]) -> pa.Table:
     else:
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path, columns=list(columns))
+        table = pq.read_table(path, columns=list(columns), filters=scored.part)
     return table.filter(pc.equal(table.column("status"), "scored"))
 
 

@@ -131,12 +131,17 @@ class ScoreResult:
         """Return the manifest."""
         return dict(self.manifest)
 
+    @property
+    def part(self) -> list[tuple[str, str, str]] | None:
+        """What readers of Parquet filter by: a folder on a cluster holds other dates too."""
+        return [("as_of", "==", self.manifest["as_of"])] if self.output.is_dir() else None
+
     def to_pandas(self) -> Any:
         """Return the score table, read back from where it was written."""
         import pandas as pd
 
         if self.output.suffix.lower() != ".csv":
-            return pd.read_parquet(self.output)
+            return pd.read_parquet(self.output, filters=self.part)
         # Only an empty cell is a null: a customer may be called NA, or 007.
         texts = {"customer_id": str, "model_version": str}
         return pd.read_csv(self.output, dtype=texts, keep_default_na=False, na_values=[""])

@@ -83,8 +83,9 @@ def test_another_date_is_another_part_and_the_same_date_replaces_it(shop, workpl
     earlier = "2023-12-20"
 
     for as_of in (earlier, shop.as_of, earlier):
-        churnkit.score(config, model=shop.bundle, as_of=as_of, output="out/s.parquet")
+        last = churnkit.score(config, model=shop.bundle, as_of=as_of, output="out/s.parquet")
 
+    assert len(last.to_pandas()) == last.manifest["rows"]
     parts = {
         name: len(pd.read_parquet(f"out/s.parquet/{name}")) for name in os.listdir("out/s.parquet")
     }
@@ -124,6 +125,23 @@ def test_training_on_spark_gives_the_model_of_duckdb(shop, workplace, spark_runn
 
     ours, theirs = (t.backtest.mean()["model"] for t in (trained, shop.trained))
     assert ours == pytest.approx(theirs, rel=RELATIVE)
+
+
+def test_a_run_on_spark_goes_from_data_to_page(shop, workplace, spark_running):
+    """Trained, scored beside a part of another date, measured, and shown: the page is of one date."""
+    config = on_spark(shop.config)
+    churnkit.score(config, model=shop.bundle, as_of="2023-12-20")
+
+    done = churnkit.run(config)
+
+    scored = done.score.to_pandas()
+    page = done.report.output.read_text(encoding="utf-8")
+    assert done.train.is_champion
+    assert len(scored) == done.score.manifest["rows"]
+    assert len(list(done.score.output.glob("as_of=*"))) == 2
+    assert done.metrics.start < done.metrics.end
+    assert f"{done.score.manifest['statuses']['scored']:,}" in page
+    assert scored.nlargest(1, "value_at_risk")["customer_id"].item() in page
 
 
 # A real cluster
