@@ -201,7 +201,7 @@ def test_the_tables_of_a_shop_have_contracts():
     )
 
 
-def test_impossible_seats_billing_and_failed_payments_are_set_aside():
+def test_impossible_seats_billing_and_failed_payments_are_set_aside(loaded):
     """Seats are not negative, a billing period is longer than nothing, and nothing fails before."""
     frame = pd.DataFrame(
         {
