@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from churnkit.data.windows import Snapshot
-from churnkit.errors import DataError, ModelGuardError
+from churnkit.errors import ConfigError, DataError, ModelGuardError
 from churnkit.features.build import build_features
 from churnkit.models.base import FeatureMatrix
 from churnkit.models.drift import bin_counts
@@ -84,7 +84,14 @@ def scored_on_cluster(
         is not a number.
     DataError
         If nobody was seen before ``as_of``.
+    ConfigError
+        If the model is of subscriptions.
     """
+    if bundle.models.contract is not None:
+        msg = (
+            "score: a model of subscriptions is not scored on a cluster yet; use engine.kind duckdb"
+        )
+        raise ConfigError(msg)
     snapshot = Snapshot(cutoff=request.as_of, time_zone=bundle.data["time_zone"], **bundle.snapshot)
     # Sections are queries, which stay here.
     bare = replace(request, sections=())

@@ -127,23 +127,6 @@ def test_training_on_spark_gives_the_model_of_duckdb(shop, workplace, spark_runn
     assert ours == pytest.approx(theirs, rel=RELATIVE)
 
 
-def test_a_run_on_spark_goes_from_data_to_page(shop, workplace, spark_running):
-    """Trained, scored beside a part of another date, measured, and shown: the page is of one date."""
-    config = on_spark(shop.config)
-    churnkit.score(config, model=shop.bundle, as_of="2023-12-20")
-
-    done = churnkit.run(config)
-
-    scored = done.score.to_pandas()
-    page = done.report.output.read_text(encoding="utf-8")
-    assert done.train.is_champion
-    assert len(scored) == done.score.manifest["rows"]
-    assert len(list(done.score.output.glob("as_of=*"))) == 2
-    assert done.metrics.start < done.metrics.end
-    assert f"{done.score.manifest['statuses']['scored']:,}" in page
-    assert scored.nlargest(1, "value_at_risk")["customer_id"].item() in page
-
-
 # A real cluster
 
 

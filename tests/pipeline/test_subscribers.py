@@ -118,34 +118,3 @@ def test_the_logged_model_of_several_tables_scores_as_the_job_does(periods, tick
         assert mine["status"].to_dict() == expected["status"].to_dict(), way
         for column in ("churn_probability", "mrr_at_risk", "expected_spend"):
             pd.testing.assert_series_equal(mine[column], expected[column], check_like=True)
-
-
-@pytest.mark.spark
-@pytest.mark.slow
-def test_subscribers_on_spark_are_those_of_duckdb(periods, workplace, spark_running):
-    """Trained on Spark the test metrics are the same; scored there, every column of everybody."""
-    conf = {"spark.sql.shuffle.partitions": 2, "spark.sql.adaptive.enabled": False}
-    spark = CONFIG | {"engine": {"kind": "spark", "conf": conf}}
-    given = {"tables": periods, "as_of": "2024-08-01"}
-    trained = churnkit.train(CONFIG, tables=periods)
-    ours = churnkit.score(CONFIG, model=trained.bundle_folder, output="duck.parquet", **given)
-
-    there = churnkit.train(spark, tables=periods)
-    theirs = churnkit.score(spark, model=trained.bundle_folder, output="spark.parquet", **given)
-
-    expected, found = (
-        each.to_pandas().drop(columns="scored_at").set_index("customer_id").sort_index()
-        for each in (ours, theirs)
-    )
-    assert there.backtest.mean()["model"] == pytest.approx(
-        trained.backtest.mean()["model"], rel=1e-6
-    )
-    assert set(ours.manifest["statuses"]) == {"scored", "inactive"}
-    assert theirs.manifest["statuses"] == ours.manifest["statuses"]
-    assert theirs.manifest["totals"] == pytest.approx(ours.manifest["totals"], rel=1e-6)
-    pd.testing.assert_frame_equal(
-        found[expected.columns].astype({"as_of": str}),
-        expected.astype({"as_of": str}),
-        check_dtype=False,
-        rtol=1e-6,
-    )
