@@ -1,8 +1,9 @@
 """Configurations: YAML files that become frozen objects, with all faults found at once.
 
-``values``, ``tables``, ``retention`` and ``schema`` say what there is; ``yaml_text`` and ``reading``
-take it from files; ``keys`` and ``faults`` turn what is wrong into sentences; ``not_built`` refuses
-what is still to come; ``starter`` and ``listing`` write files and documentation from it.
+``values``, ``tables``, ``snapshots``, ``models``, ``retention`` and ``schema`` say what there is;
+``yaml_text`` and ``reading`` take it from files; ``keys`` and ``faults`` turn what is wrong into
+sentences; ``not_built`` refuses what is still to come; ``starter`` and ``listing`` write files and
+documentation from it.
 """
 
 from __future__ import annotations

@@ -6,34 +6,28 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from churnkit.config.faults import Fault, FaultsError, shown, validated
+from churnkit.config.models import Churn, LifetimeValue, Search
 from churnkit.config.retention import Retention
+from churnkit.config.snapshots import Label, Population, Snapshots
 from churnkit.config.tables import Data
 from churnkit.config.values import (
-    Day,
-    Days,
-    DaysOrNone,
     Features,
     Fraction,
     Instant,
     MemoryLimit,
     Name,
     NamedAfterRun,
-    Names,
-    NonNegative,
     Options,
     PageFile,
-    Positive,
     Reasons,
     Section,
     Seed,
-    Share,
     TableFile,
     Text,
     Whole,
-    WholeOrNone,
     freeze,
     thaw,
 )
@@ -69,13 +63,6 @@ DEFAULT_FEATURES: Mapping[str, Mapping[str, Any]] = freeze(
     }
 )
 
-OPTIONS_OF: Mapping[str, tuple[str, ...]] = {
-    "no_order": (),
-    "own_gap": ("quantile", "prior_gaps"),
-    "subscription_end": ("ends", "resubscribe_days", "trial_plans"),
-}
-"""Options of a label by its kind."""
-
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -102,157 +89,6 @@ class Engine(Section):
             msg = f"is only for engine.kind 'spark'; got {shown(thaw(value))}"
             raise ValueError(msg)
         return value
-
-
-class Snapshots(Section):
-    """The cutoffs to learn from and to test on."""
-
-    horizon_days: Days = Field(
-        default=90, description="length of the future to predict; churned is what label says"
-    )
-    gap_days: DaysOrNone = Field(
-        default=0,
-        description="days between the cutoff and the horizon, time for a campaign to start",
-    )
-    observation_days: Days = Field(
-        default=730, description="length of the history before a cutoff that features may see"
-    )
-    every_days: Days = Field(default=30, description="days from one cutoff to the next")
-    count: Whole = Field(
-        default=12, description="training snapshots wanted; fewer if history is short"
-    )
-    test: Whole = Field(default=1, description="newest snapshots, kept out of training to test on")
-    last: Day = Field(default=None, description="newest cutoff; null: the last mature one")
-    customers_share: Share = Field(
-        default=1.0,
-        description="share of the customers to learn from and test on; all are scored",
-    )
-
-
-class Population(Section):
-    """The customers who are scored."""
-
-    active_within_days: Days = Field(
-        default=365,
-        description="last order at most this many days before the cutoff; subscribers are all who pay",
-    )
-    min_orders: Whole = Field(default=1, description="orders needed before the cutoff")
-
-
-class Label(Section):
-    """What counts as churned."""
-
-    kind: Literal["no_order", "own_gap", "subscription_end"] = Field(
-        default="no_order",
-        description="no_order: no order in the horizon; own_gap: and silent for longer than the"
-        " customer's own rhythm; subscription_end: the paid subscription ends, with"
-        " data.subscriptions and with or without orders",
-    )
-    quantile: Fraction | None = Field(
-        default=None,
-        description="own_gap: share of a customer's gaps that are shorter than what counts as gone;"
-        " null: 0.9",
-    )
-    prior_gaps: Positive | None = Field(
-        default=None,
-        description="own_gap: how many gaps of everybody's mean length each customer is given;"
-        " null: 2",
-    )
-    ends: Literal["last", "any"] | None = Field(
-        default=None,
-        description="subscription_end: last: a customer left when no paid subscription runs any"
-        " more; any: when any one of those that ran has ended; null: last",
-    )
-    resubscribe_days: DaysOrNone | None = Field(
-        default=None,
-        description="subscription_end: a start so many days after an end, or sooner, continues the"
-        " subscription; null: 30",
-    )
-    trial_plans: Names = Field(
-        default=None,
-        description="subscription_end: plans that are trials, which count as no subscription, like"
-        " periods without revenue",
-    )
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options that are given, as plain values."""
-        given = {name: getattr(self, name) for name in OPTIONS_OF[self.kind]}
-        return {name: thaw(value) for name, value in given.items() if value is not None}
-
-    @model_validator(mode="after")
-    def _options_of_the_kind(self) -> Self:
-        faults = [
-            Fault((name,), f"is only for label.kind {kind!r}; got {shown(thaw(value))}")
-            for kind, names in OPTIONS_OF.items()
-            for name in names
-            if kind != self.kind and (value := getattr(self, name)) is not None
-        ]
-        if faults:
-            raise FaultsError(*faults)
-        return self
-
-
-class Churn(Section):
-    """The model of churn."""
-
-    model: Text = Field(default="lightgbm", description="registered name of the model")
-    params: Options = Field(default=freeze({}), description="parameters passed on to the model")
-    calibration: Text = Field(
-        default="auto",
-        description="registered name of a calibrator; auto keeps one only if it lowers log loss on a"
-        " later snapshot",
-    )
-    level: Literal["auto", "purchase_model", "none"] = Field(
-        default="auto",
-        description="what sets the mean of the probabilities: the purchase model or, of subscribers,"
-        " the retention curve; auto corrects it by what it missed on matured snapshots; none leaves"
-        " the model's own",
-    )
-
-
-class LifetimeValue(Section):
-    """The model of spend, and what makes lifetime value of it."""
-
-    model: Text = Field(default="lightgbm", description="registered name of the model")
-    objective: Literal["auto", "tweedie", "hurdle_gamma", "hurdle_lognormal"] = Field(
-        default="auto",
-        description="loss of the model; auto: P(order) times the value of buyers, pooled with the"
-        " purchase model and the typical spend by fixed weights",
-    )
-    params: Options = Field(default=freeze({}), description="parameters passed on to the model")
-    interval: Fraction = Field(
-        default=0.8, description="share of customers whose spend should lie between low and high"
-    )
-    gross_margin: Positive = Field(
-        default=1.0, description="margin per unit of spend: 0.4 is 40 %; 1 leaves spend as it is"
-    )
-    yearly_discount_rate: NonNegative = Field(
-        default=0.0, description="discount on future money: 0.1 is 10 % a year"
-    )
-    horizon_days: Days | None = Field(
-        default=None,
-        description="length of time over which expected_ltv counts, by the purchase model's orders"
-        " beyond the labels; null: snapshots.horizon_days",
-    )
-    level: Literal["auto", "purchase_model", "none"] = Field(
-        default="auto",
-        description="what sets the total of the predictions: the purchase model; auto corrects it by"
-        " what it missed on matured snapshots; none leaves the model's own",
-    )
-
-
-class Search(Section):
-    """The search for parameters of the models; needs the extra ``search``."""
-
-    trials: WholeOrNone = Field(
-        default=0,
-        description="sets of parameters to try for each model, on folds of the training snapshots"
-        " that go forward in time; 0 searches nothing and keeps the defaults",
-    )
-    folds: Whole = Field(
-        default=3, description="newest training snapshots that every trial is judged on"
-    )
 
 
 class Tracking(Section):

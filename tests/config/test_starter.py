@@ -9,7 +9,7 @@ import yaml
 
 from churnkit.config import Config, load_config, reference, starter_config
 from churnkit.config.not_built import NOT_BUILT_YET
-from churnkit.config.schema import OPTIONS_OF
+from churnkit.config.snapshots import OPTIONS_OF
 from churnkit.errors import ConfigError
 
 TABLES = (
