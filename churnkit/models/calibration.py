@@ -110,6 +110,7 @@ class BetaCalibrator:
         """Fit the three parameters by maximum likelihood, a and b not negative."""
         from scipy.optimize import minimize
         from scipy.special import log_expit
+        from threadpoolctl import threadpool_limits
 
         log_p, log_q = np.asarray(log_expit(log_odds)), np.asarray(log_expit(-log_odds))
         design = np.column_stack([log_p, -log_q, np.ones_like(log_p)])
@@ -120,9 +121,10 @@ class BetaCalibrator:
             return float(value), np.asarray(design.T @ (sigmoid(z) - churned) / len(z))
 
         bounds = [(0.0, None), (0.0, None), (None, None)]
-        found = minimize(
-            loss, np.array([1.0, 1.0, 0.0]), jac=True, bounds=bounds, method="L-BFGS-B"
-        )
+        start = np.array([1.0, 1.0, 0.0])
+        # Three parameters are no work to share: threads of BLAS would only wait for one another.
+        with threadpool_limits(1, user_api="blas"):
+            found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
         a, b, c = (float(v) for v in found.x)
         return cls(a=a, b=b, c=c)
 
