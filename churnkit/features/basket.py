@@ -72,7 +72,7 @@ class Basket:
     Examples
     --------
     >>> Basket().phrases["lines_per_order"].say(2.25)
-    '2.2 lines per order'
+    '2.2 kinds of items per order'
     """
 
     @property

@@ -127,10 +127,11 @@ def test_order_of_rows_and_columns_and_kind_of_ids_do_not_matter(model, frame, s
         ts=other["ts"].astype(str), customer_id=other["customer_id"].astype(str), note="x"
     )
 
+    # Sums in another order end the search for the purchase model's parameters a hair elsewhere.
     assert_frame_equal(
         model.predict(other).drop(columns="scored_at"),
         scores.drop(columns="scored_at"),
-        rtol=1e-9,
+        rtol=1e-6,
     )
 
 
