@@ -32,7 +32,7 @@ class Engine(Protocol):
         ...
 
     def column_types(self, view: str) -> dict[str, str]:
-        """Return the columns of a view with the engine's names of their types."""
+        """Return the columns of a view, or of a query in brackets, with the engine's type names."""
         ...
 
     def select(self, sql: str) -> nw.LazyFrame[Any]:

@@ -108,7 +108,7 @@ class SparkEngine:
     def column_types(self, view: str) -> dict[str, str]:
         """Return the columns of a view with Spark's names of their types."""
         with self._speaking():
-            return dict(self._spark.table(view).dtypes)
+            return dict(self._spark.sql(f"SELECT * FROM {view}").dtypes)
 
     def select(self, sql: str) -> nw.LazyFrame[Any]:
         """Return the result of a ``SELECT`` as a lazy frame."""

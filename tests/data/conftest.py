@@ -17,12 +17,21 @@ def read(reader):
     """Give a function that loads orders and returns rows, rejected rows, counts and the report."""
 
     def load(
-        source, *, table="orders", columns=None, computed=None, filter=None, label=None, **options
+        source,
+        *,
+        table="orders",
+        columns=None,
+        computed=None,
+        constants=None,
+        filter=None,
+        label=None,
+        **options,
     ):
         spec = TableSpec(
             source=source,
             columns=columns or {},
             computed=computed or {},
+            constants=constants or {},
             filter=filter,
             label=label,
         )

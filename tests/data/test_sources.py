@@ -398,6 +398,15 @@ def test_a_filter_that_lets_nothing_pass_is_named(read):
 # Computed columns
 
 
+def test_a_constant_is_a_column_of_every_row(read):
+    """What no column says may be said once for all rows."""
+    table = orders(customer_id=["a", "b"])
+
+    found = read(table, constants={"product_id": "it's one"})
+
+    assert {r["product_id"] for r in found.rows} == {"it's one"}
+
+
 def test_a_computed_column_is_mapped_and_filtered_like_any_other(read):
     """Quantity times price is no column of many files; SQL on the file's own columns makes it one."""
     table = pa.table(
@@ -435,7 +444,7 @@ def test_a_computed_time_reads_other_formats(read, reader):
 
 WRONG_COMPUTED = {
     "amont * 2": "must be an SQL expression on the columns of shop; got 'amont * 2'; ",
-    "amount AS b, 1": "must be an SQL expression on the columns of shop; got 'amount AS b, 1'; ",
+    "amount +": "must be an SQL expression on the columns of shop; got 'amount +'; ",
 }
 
 
