@@ -106,7 +106,7 @@ def _growth(found: Mapping[str, Any]) -> list[str]:
         read, made = (run["steps"][s]["cpu"] for s in (READ, "features"))
         lines.append(
             f"| {millions} | {read / n:.2f} | {made / n:.2f} | {unit['cpu'] / n:.3f} |"
-            f" {made / unit['cpu']:.1f} | {run['steps']['all']['wall']:.0f} | {run['peak_gb']} |"
+            f" {made / unit['cpu']:.1f} | {run['steps']['all steps']['wall']:.0f} | {run['peak_gb']} |"
         )
     return lines
 
