@@ -202,13 +202,14 @@ def starter_config(
           # amount:          money of the row, negative for refunds; without it every order ...
     """
     given = dict(others) if source is None else {"orders": (source, columns, None), **others}
+    horizon = _horizon(days)
     text = _TEMPLATE.format(
         name=dump_flow(
             re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+", "_", name).lstrip("_") or "churn"
         ),
         tables="\n".join(_tables(given, computed=computed)),
-        horizon=_horizon(days),
-        every=min(_horizon(days), EVERY_DAYS),
+        horizon=horizon,
+        every=min(horizon, EVERY_DAYS),
         label="subscription_end" if source is None else "no_order",
         features="\n".join(_features(given)),
         time_zone=dump_flow(time_zone),

@@ -102,34 +102,33 @@ def init(
     ParameterError
         If ``output`` exists, or a table that was said does not.
     """
-    said, columns = {}, {}
+    said, views, columns = {}, {}, {}
     with DuckDBEngine() as engine:
         for given in map(str, files):
             table, _, path = given.rpartition("=")
             path = path if re.fullmatch(r"\w+", table) else given
             if path != given:
                 said[path] = table
-            columns[path] = list(engine.column_types(source_of(path).view(engine, ids=frozenset())))
-    found = recognise_files(columns, said=said)
-    by_table = {one.table: one for one in found}
-    if not by_table.keys() & {"orders", "subscriptions"}:
-        known = ", ".join(f"{one.source} is {one.table}" for one in found)
-        msg = f"init: no file has orders or subscriptions to learn from; {known}"
-        raise DataError(msg)
-    orders, first = by_table.get("orders"), found[0]
-    converted = ConvertedOrders(columns={})
-    if orders is not None:
-        with DuckDBEngine() as engine:
-            view = source_of(orders.source).view(engine, ids=frozenset())
+            views[path] = source_of(path).view(engine, ids=frozenset())
+            columns[path] = list(engine.column_types(views[path]))
+        found = recognise_files(columns, said=said)
+        by_table = {one.table: one for one in found}
+        if not by_table.keys() & {"orders", "subscriptions"}:
+            known = ", ".join(f"{one.source} is {one.table}" for one in found)
+            msg = f"init: no file has orders or subscriptions to learn from; {known}"
+            raise DataError(msg)
+        orders, first = by_table.get("orders"), found[0]
+        stem = re.sub(r"\.(parquet|csv|csv\.gz)$", "", Path(first.source).name)
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
+        target = Path(output or f"{name}.yaml")
+        if target.exists() and not replace:
+            msg = f"{target}: the file exists; give another --output, or --force to replace it"
+            raise ParameterError(msg)
+        converted = ConvertedOrders(columns={})
+        if orders is not None:
             converted = convert_orders(
-                view, source=orders.source, columns=orders.columns, engine=engine
+                views[orders.source], source=orders.source, columns=orders.columns, engine=engine
             )
-    stem = re.sub(r"\.(parquet|csv|csv\.gz)$", "", Path(first.source).name)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
-    target = Path(output or f"{name}.yaml")
-    if target.exists() and not replace:
-        msg = f"{target}: the file exists; give another --output, or --force to replace it"
-        raise ParameterError(msg)
     text = starter_config(
         name,
         None if orders is None else orders.source,

@@ -91,6 +91,31 @@ def shop_config(source: Path | str, **changes: Any) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def metrics_config():
+    """Give a function that writes tables as Parquet and returns a configuration of every view."""
+
+    def made(frames: dict[str, pd.DataFrame], *, folder: Path) -> dict[str, Any]:
+        data = {}
+        for name, frame in frames.items():
+            frame.to_parquet(folder / f"{name}.parquet")
+            data[name] = {"source": str(folder / f"{name}.parquet")}
+        return {
+            "name": "shop",
+            "engine": {"threads": 1},
+            "data": data,
+            "snapshots": {"horizon_days": 60},
+            "lifetime_value": {"gross_margin": 0.5},
+            "retention": {
+                "activity_window_days": 60,
+                "funnel_steps": ["product_view", "cart_add", "purchase"],
+                "yearly_discount_rate": 0.1,
+            },
+        }
+
+    return made
+
+
 @dataclass(frozen=True)
 class Shop:
     """A trained shop.

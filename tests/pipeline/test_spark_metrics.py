@@ -24,26 +24,12 @@ RELATIVE = 1e-9
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def config(metrics_config, tmp_path_factory):
     """Give a configuration of a shop with every table, as Parquet files."""
-    folder = tmp_path_factory.mktemp("shop")
-    data = {}
-    for name, frame in simulate_shop(customers=80, days=240, seed=9).to_pandas().items():
-        if name in TABLES:
-            frame.to_parquet(folder / f"{name}.parquet")
-            data[name] = {"source": str(folder / f"{name}.parquet")}
-    return {
-        "name": "shop",
-        "engine": {"threads": 1},
-        "data": data,
-        "snapshots": {"horizon_days": 60},
-        "lifetime_value": {"gross_margin": 0.5},
-        "retention": {
-            "activity_window_days": 60,
-            "funnel_steps": ["product_view", "cart_add", "purchase"],
-            "yearly_discount_rate": 0.1,
-        },
-    }
+    frames = simulate_shop(customers=80, days=240, seed=9).to_pandas()
+    return metrics_config(
+        {name: frames[name] for name in TABLES}, folder=tmp_path_factory.mktemp("shop")
+    )
 
 
 def on_both(config, **asked):

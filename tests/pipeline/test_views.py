@@ -29,25 +29,11 @@ def frames():
 
 
 @pytest.fixture(scope="module")
-def config(frames, tmp_path_factory):
+def config(frames, metrics_config, tmp_path_factory):
     """Give a configuration of the shop's tables as Parquet files."""
-    folder = tmp_path_factory.mktemp("shop")
-    data = {}
-    for name in TABLES:
-        frames[name].to_parquet(folder / f"{name}.parquet")
-        data[name] = {"source": str(folder / f"{name}.parquet")}
-    return {
-        "name": "shop",
-        "engine": {"threads": 1},
-        "data": data,
-        "snapshots": {"horizon_days": 60},
-        "lifetime_value": {"gross_margin": 0.5},
-        "retention": {
-            "activity_window_days": 60,
-            "funnel_steps": ["product_view", "cart_add", "purchase"],
-            "yearly_discount_rate": 0.1,
-        },
-    }
+    return metrics_config(
+        {name: frames[name] for name in TABLES}, folder=tmp_path_factory.mktemp("shop")
+    )
 
 
 @pytest.fixture(scope="module")
