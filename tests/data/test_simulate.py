@@ -134,6 +134,72 @@ def test_churn_probability_equals_the_sum_over_all_hidden_paths():
         assert actual[customer] == pytest.approx(total, rel=1e-9)
 
 
+def test_knowable_churn_probability_equals_the_sum_over_all_hidden_paths():
+    """After a few days of orders it is Bayes' rule over every path written out."""
+    scenario = replace(SCENARIOS["stationary"], orders_per_year=200.0, leave_per_month=2.0)
+    history = orders_only(scenario, customers=300, days=120)
+    days, month = 4, 365.25 / 12
+    cutoff = history.start + timedelta(days=days)
+    weekdays = [0.80, 0.95, 0.95, 0.98]  # 1 January 2023 is a Sunday
+    factor = {"engaged": 1.0, "drifting": 0.7, "gone": 0.0}
+    drift_factor = {"referral": 0.5, "search": 1.0, "social": 1.3, "discount": 2.0}
+
+    knowable = history.truth.knowable_churn_probability(history.tables, cutoff, 1)
+
+    customers = history.truth.customers()
+    there_before = customers[customers["joined_on"].isna()]
+    heads = order_heads(history)
+    for customer, row in there_before.head(15).iterrows():
+        placed = heads.loc[heads["customer_id"] == customer, "ts"].dt.date.value_counts()
+        drift = 1 - math.exp(-0.10 * drift_factor[row["acquisition_channel"]] / month)
+        recover, leave = 1 - math.exp(-0.15 / month), 1 - math.exp(-2.0 / month)
+        move = {
+            "engaged": {"engaged": 1 - drift, "drifting": drift, "gone": 0.0},
+            "drifting": {
+                "engaged": recover * (1 - leave),
+                "drifting": (1 - recover) * (1 - leave),
+                "gone": leave,
+            },
+            "gone": {"engaged": 0.0, "drifting": 0.0, "gone": 1.0},
+        }
+        # Of those who ever joined, so many days were lived engaged for each one lived drifting.
+        back = recover * (1 - leave)
+        engaged = (1 - (1 - recover) * (1 - leave)) / drift
+        joiner = np.linalg.inv(np.eye(2) - [[1 - drift, drift], [back, 1 - leave - back]])[0]
+        assert joiner[0] / joiner[1] == pytest.approx(engaged)
+        # A day after joining at the earliest: one step of the chain less than all days lived.
+        first = dict(zip(("engaged", "drifting"), joiner - [1.0, 0.0], strict=True))
+        rate = row["orders_per_year"] / 365.25
+        seen = [placed.get(history.start + timedelta(days=d), 0) for d in range(days)]
+        both = alone = 0.0
+        for path in itertools.product(move, repeat=days + 1):
+            chance = first.get(path[0], 0.0)
+            for d in range(days):
+                mean = rate * factor[path[d]] * weekdays[d]
+                chance *= stats.poisson.pmf(seen[d], mean) * move[path[d]][path[d + 1]]
+            alone += chance
+            both += chance * math.exp(-rate * factor[path[days]] * 1.02)  # a Thursday
+        assert knowable[customer] == pytest.approx(both / alone, rel=1e-9)
+
+
+def test_what_is_knowable_comes_true_and_tables_tell_the_more_the_more_there_are(shop):
+    """As many stay away as it says; events bring it nearer to the truth than orders alone."""
+    stays_away = orders_in_horizon(shop, shop.truth.hidden_state(CUTOFF).index) == 0
+    orders = {"orders": shop.tables["orders"]}
+    truth = shop.truth.true_churn_probability(CUTOFF, HORIZON)
+
+    engaged = shop.truth.knowable_churn_probability(shop.tables, CUTOFF, HORIZON)
+    alone = shop.truth.knowable_churn_probability(orders, CUTOFF, HORIZON)
+
+    found = [area_under_curve(p[stays_away], p[~stays_away]) for p in (alone, engaged, truth)]
+    assert found[0] + 0.02 < found[1] < found[2] - 0.005
+    for p in (alone, engaged):
+        decile = pd.qcut(p, 10, labels=False)
+        off = (stays_away - p).groupby(decile).sum()
+        spread = (p * (1 - p)).groupby(decile).sum() ** 0.5
+        assert (off.abs() < 4 * spread).all(), off
+
+
 def test_without_churn_and_with_equal_rates_labels_are_pure_chance():
     """Everybody has the closed-form Poisson probability, so that no model can have any skill."""
     history = orders_only("no_churn", customers=500)

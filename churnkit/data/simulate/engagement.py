@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     # Columns of equal length; those of _ABSENT may be left out.
     Events = dict[str, NDArray[Any]]
 
-__all__ = ["EVENT_TYPES", "event_table"]
+__all__ = [
+    "EVENT_TYPES",
+    "OPEN_PROBABILITY",
+    "VISITS_PER_MONTH",
+    "eagerness",
+    "event_table",
+    "fit_of_message",
+]
 
 STEPS = ("sent", "opened", "clicked")
 VISIT, PRODUCT_VIEW, CART_ADD, CHECKOUT, PURCHASE, FAVOURITE = range(9, 15)
@@ -115,10 +122,9 @@ def _messages(
         state = shop.state_on(customer, day)
         channel = rng.integers(len(MESSAGE_CHANNELS), size=len(customer), dtype=np.int8)
         hour = rng.uniform(7.0, 22.0, len(customer))
-        distance = np.abs(hour - 0.5 - shop.best_hour[customer])
-        at_hour = WRONG_HOUR + (1.0 - WRONG_HOUR) * np.exp(-((distance / TOLERANCE_HOURS) ** 2))
-        on_channel = np.where(channel == shop.best_channel[customer], 1.0, WRONG_CHANNEL)
-        chance = OPEN_PROBABILITY[state] * at_hour * on_channel
+        chance = OPEN_PROBABILITY[state] * fit_of_message(
+            shop, customer, channel=channel, hour=hour
+        )
         sent += np.bincount(state, minlength=len(STATES))
         opened += np.bincount(state, weights=chance, minlength=len(STATES))
         message: Events = {
@@ -141,6 +147,27 @@ def _messages(
     return parts, rates
 
 
+def fit_of_message(
+    shop: Portfolio,
+    customer: NDArray[np.integer[Any]],
+    *,
+    channel: NDArray[np.int8],
+    hour: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the chance to be opened as a share of that on the best channel at the best hour."""
+    distance = np.abs(hour - 0.5 - shop.best_hour[customer])
+    at_hour = WRONG_HOUR + (1.0 - WRONG_HOUR) * np.exp(-((distance / TOLERANCE_HOURS) ** 2))
+    return np.asarray(
+        at_hour * np.where(channel == shop.best_channel[customer], 1.0, WRONG_CHANNEL)
+    )
+
+
+def eagerness(shop: Portfolio) -> NDArray[np.float64]:
+    """Return how much each customer visits beside the mean: those who order more also look more."""
+    root = np.sqrt(shop.orders_per_day)
+    return np.asarray(root / root.mean())
+
+
 def _reaction(message: Events, reacted: NDArray[np.bool_], *, rng: np.random.Generator) -> Events:
     """Return the next step of the messages that were reacted to, half an hour later on average."""
     later = {name: column[reacted] for name, column in message.items()}
@@ -149,12 +176,10 @@ def _reaction(message: Events, reacted: NDArray[np.bool_], *, rng: np.random.Gen
 
 
 def _visits(shop: Portfolio, *, clock: Clock, rng: np.random.Generator) -> Events:
-    """Return the visits that do not end in an order; those who order more also look more."""
+    """Return the visits that do not end in an order."""
     lives = shop.lives
-    eagerness = np.sqrt(shop.orders_per_day)
-    eagerness /= eagerness.mean()
     length = np.maximum(lives.last - shop.ordering_from, 0)
-    monthly = VISITS_PER_MONTH[shop.chain.state_of[lives.code]] * eagerness[lives.customer]
+    monthly = VISITS_PER_MONTH[shop.chain.state_of[lives.code]] * eagerness(shop)[lives.customer]
     stretch = np.repeat(np.arange(len(length)), rng.poisson(monthly * length / DAYS_PER_MONTH))
     day = shop.ordering_from[stretch] + np.floor(length[stretch] * rng.random(len(stretch)))
     customer = lives.customer[stretch]

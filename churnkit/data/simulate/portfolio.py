@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.simulate.scenario import Scenario
 
-__all__ = ["MESSAGE_CHANNELS", "Lives", "Portfolio", "draw_portfolio"]
+__all__ = ["MESSAGE_CHANNELS", "Lives", "Portfolio", "draw_portfolio", "first_codes"]
 
 MESSAGE_CHANNELS = ("email", "sms", "push")
 
@@ -164,10 +164,8 @@ def _arrivals(
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int8]]:
     """Return acquisition channel, day of joining and first code of every customer."""
     share = np.array([channel.share for channel in ACQUISITION.values()])
-    if scenario.nobody_leaves:
-        before, joins = chain.long_run() * share[:, None], np.zeros(days)
-    else:
-        before = chain.alive_per_joiner() * share[:, None]
+    before, joins = _before(scenario, chain) * share[:, None], np.zeros(days)
+    if not scenario.nobody_leaves:
         joins = (1.0 + scenario.growth_per_year) ** (np.arange(days) / 365.25)
         joins *= season_factors(scenario, start=start, first=0, last=days)
     # One draw decides between all ways to be a customer: channel x (code on day 0, or day of joining).
@@ -181,6 +179,17 @@ def _arrivals(
         np.where(joined, way - codes, -1).astype(np.int32),
         np.where(joined, 0, way).astype(np.int8),
     )
+
+
+def _before(scenario: Scenario, chain: Chain) -> NDArray[np.float64]:
+    """Return how many are in each living code on day 0, shape (n_channels, n_codes - 1)."""
+    return chain.long_run() if scenario.nobody_leaves else chain.alive_per_joiner()
+
+
+def first_codes(scenario: Scenario, chain: Chain) -> NDArray[np.float64]:
+    """Return how likely each living code is on day 0, shape (n_channels, n_codes - 1)."""
+    before = _before(scenario, chain)
+    return np.asarray(before / before.sum(axis=1, keepdims=True))
 
 
 def _choose(cumulative: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.int64]:

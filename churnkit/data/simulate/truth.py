@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.data.simulate.chain import ACQUISITION, STATES, season_factors
+from churnkit.data.simulate.knowable import code_probabilities
 from churnkit.data.simulate.orders import REFUNDED_SHARE
 from churnkit.data.simulate.portfolio import MESSAGE_CHANNELS
 from churnkit.errors import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -129,17 +132,52 @@ class Truth:
         import pandas as pd
 
         shop, known, code, factors = self._at(cutoff, horizon_days)
-        no_order = np.ones(len(known))
-        levels, level = np.unique(shop.chain.order_factor, return_inverse=True)
-        for channel, transition in enumerate(shop.chain.transition):
-            living = np.flatnonzero((shop.channel[known] == channel) & (code < len(level) - 1))
-            rate = shop.orders_per_day[known[living]]
-            after = np.ones((len(level), len(living)))
-            for factor in factors[::-1]:
-                silent = np.exp(-levels[:, None] * (factor * rate))
-                after = transition @ (after * silent[level])
-            no_order[living] = after[code[living], np.arange(len(living))]
-        return pd.Series(no_order, index=_index(known), name="true_churn_probability")
+        silent = _silence(shop, known, factors)[np.arange(len(known)), code]
+        return pd.Series(silent, index=_index(known), name="true_churn_probability")
+
+    def knowable_churn_probability(
+        self, tables: Mapping[str, Any], cutoff: date | str, horizon_days: int
+    ) -> pd.Series:
+        """Return the probability of no order given what tables show before a cutoff.
+
+        What is hidden in :meth:`true_churn_probability` is inferred: the best that anybody can say
+        from the tables, if they knew all rates of the simulation and each customer's own. Without
+        ``events`` it is the best that orders alone allow.
+
+        Parameters
+        ----------
+        tables : mapping of str to pyarrow.Table
+            Of the shop; ``orders``, and ``events`` if they are to be used.
+        cutoff : date or str
+            A day of the history after its first, or the day after its last.
+        horizon_days : int
+            At least 1.
+
+        Returns
+        -------
+        pandas.Series of float64, indexed by ``customer_id``
+            In [0, 1], for those who joined before the cutoff.
+
+        Raises
+        ------
+        ParameterError
+            If the cutoff lies outside the history or the horizon is empty.
+
+        Examples
+        --------
+        >>> from churnkit.data.simulate import simulate_shop
+        >>> shop = simulate_shop(customers=200, days=365, seed=7, tables=["orders", "events"])
+        >>> truth = shop.truth.true_churn_probability("2023-10-01", 90)
+        >>> known = shop.truth.knowable_churn_probability(shop.tables, "2023-10-01", 90)
+        >>> bool((abs(known - truth)).mean() < 0.2)
+        True
+        """
+        import pandas as pd
+
+        shop, known, _, factors = self._at(cutoff, horizon_days)
+        codes = code_probabilities(shop, tables, day=self._day(cutoff))[known]
+        silent = (codes * _silence(shop, known, factors)).sum(axis=1)
+        return pd.Series(silent, index=_index(known), name="knowable_churn_probability")
 
     def true_expected_orders(self, cutoff: date | str, horizon_days: int) -> pd.Series:
         """Return each customer's expected number of orders in the horizon.
@@ -192,6 +230,23 @@ class Truth:
         start = np.datetime64(self._shop.start, "s")
         dates = start + days.astype("timedelta64[D]")
         return np.where(days < 0, np.datetime64("NaT", "s"), dates)
+
+
+def _silence(
+    shop: Portfolio, known: NDArray[np.int32], factors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probability of no order in the horizon from each code, shape (n_known, n_codes)."""
+    no_order = np.ones((len(known), len(shop.chain.state_of)))
+    levels, level = np.unique(shop.chain.order_factor, return_inverse=True)
+    for channel, transition in enumerate(shop.chain.transition):
+        mine = np.flatnonzero(shop.channel[known] == channel)
+        rate = shop.orders_per_day[known[mine]]
+        after = no_order[mine].T
+        for factor in factors[::-1]:
+            silent = np.exp(-levels[:, None] * (factor * rate))
+            after = transition @ (after * silent[level])
+        no_order[mine] = after.T
+    return no_order
 
 
 def _index(positions: NDArray[Any]) -> pd.Index:
