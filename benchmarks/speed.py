@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import speed_product
 import speed_reference
-from speed_data import order_file
+from speed_data import event_file, order_file
 from speed_measure import machine, run_apart, run_piece
 from speed_tables import tables
 
@@ -85,6 +85,25 @@ def all_builders(options: argparse.Namespace) -> dict[str, Any]:
         "orders": options.millions * 1_000_000,
         "group_by": piece("group_by", path=path, threads=options.threads),
         "churnkit": piece("features", path=path, sets=sets, cutoffs=CUTOFFS, **common(options)),
+    }
+
+
+def engagement(options: argparse.Namespace) -> dict[str, Any]:
+    """Every builder of orders and events at twelve cutoffs, beside one group-by over both files."""
+    path, millions = made(options, options.millions), options.millions * 5 // 2
+    events = str(
+        event_file(
+            options.data, events=millions * 1_000_000, customers=options.millions * 1_000_000 // 20
+        )
+    )
+    sets = {"all": [*ALL_BUILDERS, "engagement"], "engagement": ["engagement"]}
+    return {
+        "orders": options.millions * 1_000_000,
+        "events": millions * 1_000_000,
+        "group_by": piece("group_by", path=path, events=events, threads=options.threads),
+        "churnkit": piece(
+            "features", path=path, events=events, sets=sets, cutoffs=CUTOFFS, **common(options)
+        ),
     }
 
 
@@ -188,6 +207,7 @@ def _children_cpu() -> float:
 SECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "rfm": rfm,
     "all_builders": all_builders,
+    "engagement": engagement,
     "growth": growth,
     "company": company,
     "training": training,

@@ -29,12 +29,17 @@ def _engine(threads: int, memory_limit: str | None, temp: str | None) -> DuckDBE
     return DuckDBEngine(threads=threads, memory_limit=memory_limit, temp_directory=temp)
 
 
-def _read(clock: Clock, path: str, engine: DuckDBEngine) -> ReadHistory:
+def _read(
+    clock: Clock, path: str, engine: DuckDBEngine, *, events: str | None = None
+) -> ReadHistory:
     from churnkit.data.sources import TableSpec
     from churnkit.features.history import read_history
 
+    sources = {"orders": TableSpec(source=path)}
+    if events is not None:
+        sources["events"] = TableSpec(source=events)
     with clock.step("reading, checks, sort"):
-        return read_history({"orders": TableSpec(source=path)}, engine=engine, time_zone="UTC")
+        return read_history(sources, engine=engine, time_zone="UTC")
 
 
 def features(
@@ -46,13 +51,14 @@ def features(
     threads: int,
     memory_limit: str | None = None,
     temp: str | None = None,
+    events: str | None = None,
 ) -> None:
     """Read a file, and stream the features of every customer at each cutoff, one step a set."""
     from churnkit.data.windows import Snapshot
     from churnkit.features.build import FEATURE_BUILDERS, build_features
 
     with _engine(threads, memory_limit, temp) as engine:
-        read = _read(clock, path, engine)
+        read = _read(clock, path, engine, events=events)
         for cutoff in cutoffs:
             snapshot = Snapshot(
                 cutoff=date.fromisoformat(cutoff), observation_days=730, horizon_days=90

@@ -75,13 +75,9 @@ def _rfm(found: Mapping[str, Any]) -> list[str]:
 
 def _all_builders(found: Mapping[str, Any]) -> list[str]:
     unit, first = _group_by(found)
-    lines = [
-        f"{found['orders']:,} orders, 12 cutoffs, ratios to one group-by.",
-        "",
-        HEAD,
-        RULE,
-        first,
-    ]
+    rows = f"{found['orders']:,} orders"
+    rows += f" and {found['events']:,} events" if "events" in found else ""
+    lines = [f"{rows}, 12 cutoffs, ratios to one group-by.", "", HEAD, RULE, first]
     run = found["churnkit"]
     steps = [READ] if "failed" in run else [name for name in run["steps"] if name != "all steps"]
     return lines + [_row(name, run, [name], unit) for name in steps]
@@ -186,6 +182,7 @@ def _start_up(found: Mapping[str, Any]) -> list[str]:
 RENDER: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "rfm": _rfm,
     "all_builders": _all_builders,
+    "engagement": _all_builders,
     "growth": _growth,
     "company": _company,
     "training": _training,

@@ -14,7 +14,7 @@ from churnkit.cli.commands import app
 from churnkit.pipeline import list_names
 
 COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)
-RUN = [sys.executable, "-c", "from churnkit.cli import main; main()"]
+RUN = [sys.executable, "-m", "churnkit"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
