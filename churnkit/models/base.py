@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BASE_NUMBERS",
     "MODELS",
+    "SUBSCRIPTION_NUMBERS",
     "FeatureMatrix",
     "FittedLearner",
     "LabelledSnapshot",

@@ -9,7 +9,7 @@ from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.reporting import report, report_in
 from churnkit.pipeline.results import RunResult
-from churnkit.pipeline.scoring import score, score_in
+from churnkit.pipeline.scoring import refuse_output, score, score_in
 from churnkit.pipeline.session import as_config, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.pipeline.training import train_in, validation_of
@@ -47,6 +47,7 @@ def run(
         Told what is being done.
     """
     config = as_config(config)
+    refuse_output(config)
     with open_session(config, tables=tables, also=OTHER_TABLES, progress=progress) as session:
         plan = session.plan()
         validation = validation_of(session, plan)

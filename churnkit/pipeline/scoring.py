@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from churnkit.models.bundle import Bundle
     from churnkit.scoring import ScoreSummary
 
-__all__ = ["score", "score_in"]
+__all__ = ["refuse_output", "score", "score_in"]
 
 
 def score(
@@ -86,18 +86,28 @@ def score(
     Raises
     ------
     ParameterError
-        If the registry has no such model, or ``value_days`` is below 1.
+        If the registry has no such model, ``value_days`` is below 1, or the output is no Parquet on
+        a cluster.
     ModelGuardError
         If the model cannot be read, or does not fit the data.
     DataError
         If a table cannot be read or breaks its contract, or nobody was seen before ``as_of``.
     """
     config = as_config(config)
+    refuse_output(config, output)
     bundle = open_bundle(config, model)
     with open_session(
         config, tables=tables, as_of=as_of, bundle=bundle, also=CUSTOMER_TABLES, progress=progress
     ) as session:
         return score_in(session, bundle, output=output, value_days=value_days)
+
+
+def refuse_output(config: Config, output: Path | str | None = None) -> None:
+    """Refuse, before any work is done, a file where a cluster writes a folder of files."""
+    target = Path(output or config.scoring.output)
+    if config.engine.kind == "spark" and target.suffix.lower() != ".parquet":
+        msg = f"output on a cluster must end in .parquet, a folder of files; got {str(target)!r}"
+        raise ParameterError(msg)
 
 
 def score_in(
@@ -167,11 +177,6 @@ def _scored(
     without = customers_without_orders(session, as_of_us=midnight_us(session.as_of, time_zone=zone))
     given: dict[str, Any] = {"builders": builders, "request": request}
     if isinstance(engine, ClusterEngine):
-        if target.suffix.lower() != ".parquet":
-            msg = (
-                f"output on a cluster must end in .parquet, a folder of files; got {str(target)!r}"
-            )
-            raise ParameterError(msg)
         with scored_on_cluster(
             session.read.history,
             bundle,

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from churnkit.data.windows import Snapshot
-from churnkit.errors import ConfigError, DataError, ModelGuardError
+from churnkit.errors import DataError, ModelGuardError
 from churnkit.features.build import build_features
 from churnkit.models.base import FeatureMatrix
 from churnkit.models.drift import bin_counts
@@ -84,14 +84,7 @@ def scored_on_cluster(
         is not a number.
     DataError
         If nobody was seen before ``as_of``.
-    ConfigError
-        If the model is of subscriptions.
     """
-    if bundle.models.contract is not None:
-        msg = (
-            "score: a model of subscriptions is not scored on a cluster yet; use engine.kind duckdb"
-        )
-        raise ConfigError(msg)
     snapshot = Snapshot(cutoff=request.as_of, time_zone=bundle.data["time_zone"], **bundle.snapshot)
     # Sections are queries, which stay here.
     bare = replace(request, sections=())
@@ -145,14 +138,14 @@ def _predicted(
     engine: ClusterEngine,
 ) -> _Predicted:
     """Set the predictions to the level of the portfolio, and rank them."""
-    fitted = fit_in_cells(raw, bundle, snapshot=snapshot, engine=engine)
+    fitted = None
+    if bundle.models.contract is None:
+        fitted = fit_in_cells(raw, bundle, snapshot=snapshot, engine=engine)
     refuse_without_forecast(bundle, request=request, forecast=fitted)
+    schema = forecast_schema(bundle, request)
+    forecasting = Forecast(schema=schema, fitted=fitted, terms=value_terms(bundle, request=request))
     forecast = engine.materialize(
-        engine.map_batches(
-            raw.filter(nw.col("eligible")),
-            Forecast(fitted=fitted, terms=value_terms(bundle, request=request)),
-            schema=forecast_schema(bundle, request),
-        )
+        engine.map_batches(raw.filter(nw.col("eligible")), forecasting, schema=schema)
     )
     n, staying = _counted(forecast, engine=engine)
     if not n:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.base import BASE_NUMBERS, base_numbers, eligible_customers
+from churnkit.models.base import (
+    BASE_NUMBERS,
+    SUBSCRIPTION_NUMBERS,
+    base_numbers,
+    eligible_customers,
+)
 from churnkit.models.portfolio import Scored
 from churnkit.models.purchase import PurchaseForecast
 from churnkit.models.staying import StayForecast
@@ -85,7 +90,7 @@ def raw_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
     import pyarrow as pa
 
     fields = [("customer_id", pa.string()), ("eligible", pa.bool_())]
-    numbers = (*BASE_NUMBERS, *_staying(bundle), "log_odds", *_values(bundle))
+    numbers = (*_base(bundle), "log_odds", *_values(bundle))
     fields += [(name, pa.float64()) for name in numbers]
     fields += _reasons(request)
     return pa.schema([*fields, ("drift", pa.list_(pa.int64()))])
@@ -116,6 +121,10 @@ def _predicted(bundle: Bundle) -> tuple[str, ...]:
 def _values(bundle: Bundle) -> tuple[str, ...]:
     spend = bundle.models.spend
     return ("value_0",) if spend is None or spend.typical is None else ("value_0", "value_1")
+
+
+def _base(bundle: Bundle) -> tuple[str, ...]:
+    return BASE_NUMBERS if bundle.models.contract is None else SUBSCRIPTION_NUMBERS
 
 
 def _staying(bundle: Bundle) -> tuple[str, ...]:
@@ -152,10 +161,7 @@ class Raw:
         columns: dict[str, Any] = {
             "customer_id": batch.column("customer_id"),
             "eligible": pa.array(eligible),
-            **{
-                name: pa.array(base[name], from_pandas=True)
-                for name in (*BASE_NUMBERS, *_staying(self.bundle))
-            },
+            **{name: pa.array(base[name], from_pandas=True) for name in _base(self.bundle)},
         }
         schema = raw_schema(self.bundle, self.request)
         if eligible.any():
@@ -188,11 +194,14 @@ class Forecast:
 
     Attributes
     ----------
+    schema : pyarrow.Schema
+        :func:`forecast_schema`.
     fitted : FittedPurchases or None
     terms : mapping
         Of the lifetime value, see :func:`churnkit.scoring.predictions.value_terms`.
     """
 
+    schema: pa.Schema
     fitted: FittedPurchases | None
     terms: Mapping[str, Any] = field(default_factory=dict)
 
@@ -207,16 +216,7 @@ class Forecast:
                 for name in FORECAST:
                     values = getattr(forecast, name)
                     columns[f"forecast_{name}"] = pa.array(values, from_pandas=True)
-            dropped = {*BASE_NUMBERS, "eligible", "drift"}
-            kept = [field for field in table.schema if field.name not in dropped]
-            first, rest = kept[: _numbers_end(kept)], kept[_numbers_end(kept) :]
-            numbers = [pa.field(f"forecast_{name}", pa.float64()) for name in FORECAST]
-            yield _table(columns, schema=pa.schema([*first, *numbers, *rest]), rows=table.num_rows)
-
-
-def _numbers_end(fields: list[Any]) -> int:
-    """Return where the reasons begin: after the last of the learners' values."""
-    return max(i for i, f in enumerate(fields) if f.name.startswith("value_")) + 1
+            yield _table(columns, schema=self.schema, rows=table.num_rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

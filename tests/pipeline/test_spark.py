@@ -17,10 +17,14 @@ import pytest
 import yaml
 
 import churnkit
+from churnkit.config import load_config
+from churnkit.data.simulate import simulate_shop
 from churnkit.errors import DataError, ParameterError
+from churnkit.pipeline.tables import specs_of
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {"spark.sql.shuffle.partitions": 2}
 # Mean order values and log-odds are counted in narrow cells; sums are added in another order.
 RELATIVE = 1e-6
@@ -75,6 +79,39 @@ def test_scores_on_spark_are_those_of_duckdb(shop, workplace, spark_running, sco
     assert result.manifest["statuses"] == scored["status"].value_counts().to_dict()
     assert result.manifest["inputs"]["orders"]["rows_set_aside"] > 0
     assert os.listdir(workplace / "between") == []
+
+
+def histories(names):
+    """Return tables of few customers; every fifth subscriber has another contract beside the first."""
+    tables = dict(simulate_shop(customers=300, days=480, seed=5, tables=names).tables)
+    periods = tables["subscriptions"].to_pandas()
+    more = periods.iloc[::5].assign(mrr=5.0)
+    more["subscription_id"] += len(periods)
+    return tables | {"subscriptions": pd.concat([periods, more], ignore_index=True)}
+
+
+@pytest.mark.parametrize("name", ["saas_subscriptions", "shop_full"])
+def test_every_table_scores_on_spark_as_on_duckdb(name, workplace, spark_running):
+    """Subscribers, some with two contracts; and orders, events, tickets, surveys, rewards."""
+    small = ("engine.threads=1", "snapshots.count=2", "snapshots.every_days=60")
+    there = ("engine.kind=spark", "engine.conf={spark.sql.shuffle.partitions: 2}")
+    config, spark = (
+        load_config(CONFIGS / f"{name}.yaml", overrides=(*small, *more)) for more in ((), there)
+    )
+    tables = histories([*specs_of(config.data, {})])
+    given = {"tables": tables, "model": churnkit.train(config, tables=tables).bundle_folder}
+    expected = churnkit.score(config, output="duckdb.parquet", **given)
+
+    found = churnkit.score(spark, output="spark.parquet", **given)
+
+    same_scores(found.output, expected.to_pandas().set_index("customer_id"))
+    assert found.manifest["statuses"]["scored"] > 0
+    for key in ("rows", "statuses", "risk_bands", "unknown_values", "uncounted_event_types"):
+        assert found.manifest[key] == expected.manifest[key], key
+    for key in ("totals", "level"):
+        assert found.manifest[key] == pytest.approx(expected.manifest[key], rel=RELATIVE), key
+    drift = [manifest["drift"]["features"] for manifest in (found.manifest, expected.manifest)]
+    assert drift[0] == pytest.approx(drift[1], rel=RELATIVE)
 
 
 def test_another_date_is_another_part_and_the_same_date_replaces_it(shop, workplace, spark_running):
