@@ -1,10 +1,16 @@
-"""Exact Shapley values of many rows, pinned against LightGBM's own."""
+"""Exact Shapley values and joint effects of many rows, pinned against LightGBM's and shap's own."""
 
 from __future__ import annotations
+
+import re
+import tracemalloc
+from dataclasses import replace
 
 import lightgbm
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.shapley import FAST_ROWS, ExactShapley
@@ -53,19 +59,67 @@ def fitted(matrix, *, objective="binary", categories=(), **params):
         {"objective": "l2"},
         {"objective": "tweedie", "tweedie_variance_power": 1.3},
         {"use_missing": False},
+        {"zero_as_missing": True},
+        {"categories": (1,), "min_data_per_group": 5, "max_cat_to_onehot": 1},
+        {"min_data_in_leaf": ROWS},
     ],
     ids=str,
 )
 def test_values_are_those_of_lightgbm(matrix, params):
-    """Every value within 1e-4 of ``pred_contrib``, and every row adds up to its raw score."""
+    """Every value within 1e-9 of ``pred_contrib``, and every row adds up to its raw score."""
     booster, exact = fitted(matrix, **params)
 
     found = exact.values(matrix)
 
-    assert exact.method(ROWS) == "woodelf-explainer"
-    np.testing.assert_allclose(found, booster.predict(matrix, pred_contrib=True), atol=1e-4)
+    assert exact.method(ROWS) == "patterns of decisions"
+    np.testing.assert_allclose(found, booster.predict(matrix, pred_contrib=True), atol=1e-9)
     np.testing.assert_allclose(
-        found.sum(axis=1), booster.predict(matrix, raw_score=True), atol=1e-4
+        found.sum(axis=1), booster.predict(matrix, raw_score=True), atol=1e-9
+    )
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    leaves=st.integers(2, 63),
+    least=st.sampled_from([1, 5, 40, 400]),
+    columns=st.integers(1, 24),
+    gaps=st.sampled_from([0.0, 0.1, 0.6]),
+    categorical=st.booleans(),
+    params=st.fixed_dictionaries(
+        {
+            "extra_trees": st.booleans(),
+            "zero_as_missing": st.booleans(),
+            "use_missing": st.booleans(),
+            "max_cat_to_onehot": st.sampled_from([1, 8]),
+            "feature_fraction": st.sampled_from([0.4, 1.0]),
+            "learning_rate": st.sampled_from([0.1, 1.0]),
+        }
+    ),
+)
+@settings(max_examples=40, deadline=None)
+def test_values_of_any_model(seed, leaves, least, columns, gaps, categorical, params):
+    """Random models, rows they have not seen: values of ``pred_contrib``, effects that are shared out."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(600, columns)).astype(np.float32)
+    rows[:, ::3] = rng.integers(-1, 12, rows[:, ::3].shape)
+    rows[rng.random(rows.shape) < gaps] = np.nan
+    learned, unseen = rows[:400], rows[200:]
+    target = np.nan_to_num(learned) @ rng.normal(size=columns) + rng.normal(size=400)
+    given = {"num_leaves": leaves, "min_data_in_leaf": least, "min_data_per_group": 2, **params}
+    data = lightgbm.Dataset(
+        learned, target, categorical_feature=list(range(0, columns, 6)) if categorical else []
+    )
+    booster = lightgbm.train({**given, "verbosity": -1, "num_threads": 1, "seed": seed}, data, 4)
+    exact = ExactShapley(text=booster.model_to_string(), booster=booster, n_features=columns)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("churnkit.models.shapley.FAST_ROWS", 1)
+        found = exact.values(unseen)
+
+    assert exact.method(FAST_ROWS) == "patterns of decisions"
+    scale = max(1.0, float(np.abs(target).max()))
+    np.testing.assert_allclose(
+        found, booster.predict(unseen, pred_contrib=True), rtol=0, atol=1e-9 * scale
     )
 
 
@@ -74,7 +128,7 @@ def test_missing_values_that_training_has_not_seen(matrix):
     booster, exact = fitted(np.nan_to_num(matrix))
 
     np.testing.assert_allclose(
-        exact.values(matrix), booster.predict(matrix, pred_contrib=True), atol=1e-4
+        exact.values(matrix), booster.predict(matrix, pred_contrib=True), atol=1e-9
     )
 
 
@@ -84,41 +138,68 @@ def test_few_rows_are_left_to_lightgbm(matrix):
 
     found = exact.values(matrix[:10])
 
-    assert exact.method(10) == "LightGBM's pred_contrib (fewer than 5,000 rows)"
+    assert exact.method(10) == "LightGBM's pred_contrib (fewer than 2,000 rows)"
     np.testing.assert_array_equal(found, booster.predict(matrix[:10], pred_contrib=True))
 
 
-@pytest.mark.parametrize(
-    ("params", "said"),
-    [
-        (
-            {"categories": (1,), "min_data_per_group": 5, "max_cat_to_onehot": 1},
-            "splits by categories",
-        ),
-        ({"zero_as_missing": True}, "takes 0 for missing"),
-        ({"boosting": "rf", "bagging_fraction": 0.5, "bagging_freq": 1}, "is a random forest"),
-        ({"min_data_in_leaf": ROWS}, "has no split"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_models_that_are_not_read_are_left_to_lightgbm(matrix, params, said):
-    """Each obstacle is recognised and named, and the values are LightGBM's."""
-    booster, exact = fitted(matrix, **params)
+def test_a_random_forest_is_left_to_lightgbm(matrix):
+    """The rule is named, the values are LightGBM's, and there are no joint effects."""
+    booster, exact = fitted(matrix, boosting="rf", bagging_fraction=0.5, bagging_freq=1)
 
     found = exact.values(matrix)
 
-    assert exact.method(ROWS) == f"LightGBM's pred_contrib (the model {said})"
+    assert exact.method(ROWS) == "LightGBM's pred_contrib (the model is a random forest)"
+    np.testing.assert_array_equal(found, booster.predict(matrix, pred_contrib=True))
+    assert exact.interactions(matrix[:10]) is None
+
+
+def test_a_leaf_of_many_features_is_left_to_lightgbm(matrix, monkeypatch):
+    """Past the limit the table of its patterns would be too large, and the method says so."""
+    monkeypatch.setattr("churnkit.models.shapley.MOST_FEATURES", 2)
+    booster, exact = fitted(matrix)
+
+    found = exact.values(matrix)
+
+    assert exact.method(ROWS) == "LightGBM's pred_contrib (a leaf depends on more than 2 features)"
     np.testing.assert_array_equal(found, booster.predict(matrix, pred_contrib=True))
 
 
-def test_chunks_and_threads_change_nothing(matrix, monkeypatch):
-    """Rows explained in small chunks on two threads are those explained at once, to float32."""
+def test_a_branch_without_rows_is_left_to_lightgbm(matrix):
+    """Its share is nothing, by which nothing can be divided."""
+    booster, exact = fitted(matrix, num_leaves=4)
+    empty = re.sub(r"(?m)^leaf_count=\d+", "leaf_count=0", booster.model_to_string())
+
+    found = replace(exact, text=empty).method(ROWS)
+
+    assert found == "LightGBM's pred_contrib (a branch has no training rows)"
+
+
+def test_chunks_and_parts_of_the_model_change_nothing(matrix, monkeypatch):
+    """Rows in small chunks, by few tables at a time, are explained as all at once."""
     _, exact = fitted(matrix)
     whole = exact.values(matrix)
     monkeypatch.setattr("churnkit.models.shapley.CHUNK_ROWS", 700)
-    monkeypatch.setattr("churnkit.models.shapley.LEAST_PER_THREAD", 700)
+    monkeypatch.setattr("churnkit.models.shapley.TABLE_BYTES", 40_000)
 
-    np.testing.assert_allclose(exact.values(matrix), whole, atol=3e-6)
+    parts = list(exact._tables(order=1))
+
+    assert len(parts) > 10
+    np.testing.assert_array_equal(exact.values(matrix), whole)
+
+
+def test_memory_is_that_of_the_values(monkeypatch):
+    """Beside the result, only a chunk and the tables are held."""
+    rows = np.random.default_rng(5).normal(size=(60_000, 20)).astype(np.float32)
+    _, exact = fitted(rows[:2_000], num_leaves=31)
+    monkeypatch.setattr("churnkit.models.shapley.CHUNK_ROWS", 2_000)
+    exact.values(rows[:2_000])
+
+    tracemalloc.start()
+    found = exact.values(rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < found.nbytes + 4_000_000
 
 
 def test_explaining_twice_gives_the_same_numbers(matrix):
@@ -153,10 +234,3 @@ def test_interactions_are_those_of_shap(matrix):
         assert size == pytest.approx(expected[a, b], abs=1e-5)
     absent = [pair for pair in zip(*np.triu_indices(6, 1), strict=True) if pair not in found]
     assert all(expected[a, b] < 1e-9 for a, b in absent)
-
-
-def test_interactions_of_a_model_that_is_not_read(matrix):
-    """There are none."""
-    _, exact = fitted(matrix, zero_as_missing=True)
-
-    assert exact.interactions(matrix[:10]) is None
