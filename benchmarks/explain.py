@@ -7,8 +7,9 @@ other; LightGBM's ``pred_contrib`` on a part of them, since it takes the same ti
 from __future__ import annotations
 
 import argparse
-import resource
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -39,11 +40,11 @@ def measure(leaves: int, *, features: FeatureMatrix, churned: np.ndarray, part: 
     exact = ExactShapley(
         text=learner.to_text(), booster=learner._booster, n_features=len(features.names)
     )
-    before = peak()
+    before = forget_peak()
     began, cpu = time.perf_counter(), time.process_time()
     found = contributions(learner, features)
     ours = len(features.values) / np.array([time.perf_counter() - began, time.process_time() - cpu])
-    after = peak()
+    after = memory("VmHWM")
     few = features[np.arange(part)]
     began, cpu = time.perf_counter(), time.process_time()
     theirs_values = np.asarray(exact.booster.predict(few.values, pred_contrib=True))
@@ -57,9 +58,16 @@ def measure(leaves: int, *, features: FeatureMatrix, churned: np.ndarray, part: 
     )
 
 
-def peak() -> float:
-    """Return the most memory that the process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory(entry: str) -> float:
+    """Return an entry of the process's status, in MB (Linux)."""
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(rf"{entry}:\s+(\d+) kB", text)[1]) / 1024
+
+
+def forget_peak() -> float:
+    """Let the peak, ``VmHWM``, begin at what is held now, and return that."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return memory("VmRSS")
 
 
 def main() -> None:

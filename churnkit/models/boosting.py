@@ -119,7 +119,7 @@ class FittedLightGBM:
         return self._shapley.interactions(features.values)
 
     def contributions_method(self, rows: int) -> str:
-        """Return which library explains so many rows; see :class:`.shapley.ExactShapley`."""
+        """Return what explains so many rows; see :class:`.shapley.ExactShapley`."""
         return self._shapley.method(rows)
 
     def to_text(self) -> str:

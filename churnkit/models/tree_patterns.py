@@ -104,15 +104,18 @@ class Tree:
             other = len(members) - 1
             # A code is cut to a whole number; below zero and missing are no category.
             code = np.where(column > -1, np.minimum(column, other), other).astype(np.intp)
-            found: Flags = members[code]
-            return found
+            left: Flags = members[code]
+            return left
         threshold = self._comparable[node]
         if missing == ZERO_IS_MISSING:
             gone = np.isnan(column) | (np.abs(column) <= ZERO)
             return np.where(gone, default_left, column <= threshold)
         # All comparisons with a missing value are false. Where none was known, it counts as 0.
         missing_left = default_left if missing == NAN_IS_MISSING else bool(threshold >= 0)
-        return ~(column > threshold) if missing_left else column <= threshold
+        left = column <= threshold
+        if missing_left:
+            left = ~(column > threshold)
+        return left
 
     @cached_property
     def _comparable(self) -> Column:

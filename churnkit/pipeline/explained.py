@@ -37,7 +37,7 @@ class ExplainResult:
     population : int
         Customers explained.
     method : str
-        Which library computed the contributions, and by which rule it was chosen.
+        What computed the contributions, and by which rule it was chosen.
     drivers : list of dict
         By feature, the strongest first; see :meth:`churnkit.reasons.DriverSums.rows`.
     groups : list of dict

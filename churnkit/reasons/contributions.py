@@ -34,7 +34,7 @@ class Contributions:
         Raw score of the average training row; base + sum of values is the raw prediction. 0 where
         there are no rows.
     method : str
-        Which library explained the rows, and by which rule it was chosen.
+        What explained the rows, and by which rule it was chosen.
     """
 
     feature_names: tuple[str, ...]

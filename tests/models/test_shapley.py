@@ -71,7 +71,7 @@ def test_values_are_those_of_lightgbm(matrix, params):
 
     found = exact.values(matrix)
 
-    assert exact.method(ROWS) == "patterns of decisions"
+    assert exact.method(ROWS) == "TreeSHAP over patterns of decisions"
     np.testing.assert_allclose(found, booster.predict(matrix, pred_contrib=True), atol=1e-9)
     np.testing.assert_allclose(
         found.sum(axis=1), booster.predict(matrix, raw_score=True), atol=1e-9
@@ -116,7 +116,7 @@ def test_values_of_any_model(seed, leaves, least, columns, gaps, categorical, pa
         patch.setattr("churnkit.models.shapley.FAST_ROWS", 1)
         found = exact.values(unseen)
 
-    assert exact.method(FAST_ROWS) == "patterns of decisions"
+    assert exact.method(FAST_ROWS) == "TreeSHAP over patterns of decisions"
     scale = max(1.0, float(np.abs(target).max()))
     np.testing.assert_allclose(
         found, booster.predict(unseen, pred_contrib=True), rtol=0, atol=1e-9 * scale
@@ -138,7 +138,7 @@ def test_few_rows_are_left_to_lightgbm(matrix):
 
     found = exact.values(matrix[:10])
 
-    assert exact.method(10) == "LightGBM's pred_contrib (fewer than 2,000 rows)"
+    assert exact.method(10) == "LightGBM's pred_contrib (fewer than 2,500 rows)"
     np.testing.assert_array_equal(found, booster.predict(matrix[:10], pred_contrib=True))
 
 
