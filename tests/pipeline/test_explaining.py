@@ -162,7 +162,7 @@ def test_everything_is_in_the_json(explained):
     page = plain["customers"]["last-instant-before"]
     assert page["raises"][0]["says"] == explained.customers["last-instant-before"].raises[0].says
     assert {"what_if", "what_if_note", "past", "orders", "formulas", "steps"} <= set(page)
-    assert plain["method"].startswith("LightGBM's pred_contrib (fewer than 5,000 rows)")
+    assert plain["method"].startswith("LightGBM's pred_contrib (fewer than 2,500 rows)")
 
 
 def test_changes_since_another_date_and_segments_by_rfm(shop):
