@@ -17,7 +17,7 @@ from churnkit.engines.csv_layout import CsvLayout, csv_layout
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
 from churnkit.engines.spark_files import address, files_of, literally, remove, replacing
 from churnkit.engines.spark_session import is_local, open_spark
-from churnkit.errors import ConfigError, DataError
+from churnkit.errors import ChurnkitError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SparkEngine"]
 
-
+GONE = (
+    "engine: Spark's process ended before its work was done; it says why on stderr, and"
+    " engine.memory_limit gives it more memory"
+)
 CAUSE = re.compile(r"^(?:Caused by: |churnkit\.errors\.)[\w.$]+: (.*)$", re.MULTILINE)
 
 
@@ -68,10 +71,11 @@ class SparkEngine:
         self._spark, self._started = open_spark(
             master=master, threads=threads, memory_limit=memory_limit, conf=conf or {}
         )
-        from py4j.protocol import Py4JError
+        from py4j.protocol import Py4JError, Py4JNetworkError
         from pyspark.errors import PySparkException
 
         self._error = (PySparkException, Py4JError)
+        self._gone = (Py4JNetworkError, ConnectionError)
         if not self._started:
             _check_shared(temp_directory, master=str(self._spark.sparkContext.master))
         parent = address(temp_directory or tempfile.gettempdir())
@@ -290,6 +294,8 @@ class SparkEngine:
         """Turn Spark's own errors into one sentence."""
         try:
             yield
+        except self._gone as error:
+            raise ChurnkitError(GONE) from error
         except self._error as error:
             msg = f"{ENGINE_SAYS}{_sentence(error)}"
             raise DataError(msg) from error

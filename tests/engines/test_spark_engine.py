@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -204,3 +205,37 @@ def test_a_cluster_needs_a_folder_that_its_machines_share(master):
     """Refused before anything is started."""
     with pytest.raises(ConfigError, match=r"^engine: temp_directory must name a folder that every"):
         SparkEngine(master=master)
+
+
+ENDED = """
+from churnkit.engines import SparkEngine
+from churnkit.errors import ChurnkitError
+
+try:
+    with SparkEngine(master="local[1]") as engine:
+        row = engine.select("SELECT 1 AS a")
+        java = engine._spark.sparkContext._gateway.proc
+        java.kill()
+        java.wait()
+        engine.collect(row)
+except ChurnkitError as error:
+    print(error.exit_code, error)
+"""
+
+
+@pytest.mark.slow
+def test_spark_that_dies_is_said_in_a_sentence(tmp_path):
+    """Java out of memory, or killed: what happened, not which socket is closed."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+
+    assert done.stdout.startswith("1 engine: Spark's process ended before its work was done; it")
