@@ -96,7 +96,7 @@ def engagement(options: argparse.Namespace) -> dict[str, Any]:
             options.data, events=millions * 1_000_000, customers=options.millions * 1_000_000 // 20
         )
     )
-    sets = {"all": [*ALL_BUILDERS, "engagement"], "engagement": ["engagement"]}
+    sets = {"all": [*ALL_BUILDERS, "engagement"]}
     return {
         "orders": options.millions * 1_000_000,
         "events": millions * 1_000_000,
