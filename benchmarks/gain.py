@@ -101,7 +101,7 @@ def main() -> None:
         for name, found in lines.items():
             gained = [(found[m] - alone[m]) / (best[m] - alone[m]) for m in METRICS]
             cells = [f"{found['churn.auc']:.4f}", f"{found['churn.log_loss']:.4f}"]
-            cells += [f"{share:.0%}" for share in gained]
+            cells += [f"{share + 0.0:.0%}" for share in gained]
             print(f"| {customers:,} | {name} | {' | '.join(cells)} |", flush=True)
 
 
