@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.stats import mannwhitneyu
 
-from churnkit.evaluation.guards import churn_skill, implausible_features, level_is_off
+from churnkit.evaluation import guards
+from churnkit.evaluation.guards import (
+    churn_skill,
+    features_that_see_the_future,
+    implausible_features,
+    level_is_off,
+)
 from churnkit.models.base import FeatureMatrix
 
 
@@ -80,3 +89,16 @@ def test_a_feature_that_knows_the_outcome_is_named():
 def test_the_level_is_off_past_ten_percent(bias, off):
     """Either way, and not where it is unknown."""
     assert level_is_off(bias) is off
+
+
+@pytest.mark.parametrize(("change", "named"), [(2e-7, ()), (1e-5, ("fitted",))])
+def test_sums_in_another_order_are_no_future(change, named, monkeypatch):
+    """What rounding moves in a fitted feature is let pass, what later orders move is not."""
+    seen = {"customer_id": ["a", "b"], "fitted": [40.0, None]}
+    blind = {"customer_id": ["a", "b"], "fitted": [40.0 * (1.0 + change), None]}
+    monkeypatch.setattr(guards, "build_features", lambda history, *_, **__: history)
+    histories = [SimpleNamespace(to_arrow=lambda t=t: pa.table(t)) for t in (seen, blind)]
+
+    found = features_that_see_the_future(*histories, snapshot=None, builders=())
+
+    assert found == named

@@ -110,3 +110,33 @@ def test_champion_that_cannot_be_read_gives_way(shop, workplace):
     assert done.train.is_champion
     assert "the champion cannot be read" in done.train.champion_reason
     assert done.score.manifest["model"]["version"] == "2"
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_run_on_spark_has_the_numbers_of_duckdb(cdnow, workplace, spark_running):
+    """Counts, test metrics beside the baselines, scores, company metrics, and a page of one date."""
+    engine = {"kind": "spark", "conf": {"spark.sql.shuffle.partitions": 2}}
+    expected = churnkit.run(cdnow)
+
+    # Under another name, so that the champion is its own.
+    found = churnkit.run(cdnow | {"name": "there", "engine": engine})
+
+    for there, here in (
+        (found.train.to_pandas(), expected.train.to_pandas()),
+        (by_customer(found.score), by_customer(expected.score)),
+        (found.metrics.to_pandas(), expected.metrics.to_pandas()),
+    ):
+        pd.testing.assert_frame_equal(there[here.columns], here, check_dtype=False, rtol=1e-6)
+    assert found.validation.tables == expected.validation.tables
+    assert found.score.manifest["statuses"] == expected.score.manifest["statuses"]
+    assert found.report.customers == expected.report.customers
+    assert f"{found.score.manifest['statuses']['scored']:,}" in found.report.output.read_text(
+        "utf-8"
+    )
+
+
+def by_customer(scored):
+    """Return the score table without what tells one run from another."""
+    table = scored.to_pandas().set_index("customer_id").sort_index()
+    return table.drop(columns=["scored_at", "model_name"]).astype({"as_of": str})
