@@ -29,7 +29,7 @@ __all__ = ["FAST_ROWS", "ExactShapley"]
 
 FAST_ROWS = 2_500
 """From so many rows on, the time to explain every pattern of decisions is won back."""
-CHUNK_ROWS = 32_768
+CHUNK_ROWS = 25_000
 TABLE_BYTES = 64_000_000
 """Of the patterns that are held at once; a model with more is taken in parts."""
 MOST_FEATURES = 16
@@ -84,10 +84,10 @@ class ExactShapley:
 
     def method(self, rows: int) -> str:
         """Return what explains so many rows, and the rule by which it was chosen."""
-        if self._obstacle is not None:
-            return f"{LIGHTGBM} ({self._obstacle})"
         if rows < FAST_ROWS:
             return f"{LIGHTGBM} (fewer than {FAST_ROWS:,} rows)"
+        if self._obstacle is not None:
+            return f"{LIGHTGBM} ({self._obstacle})"
         return PATTERNS
 
     def values(self, rows: NDArray[np.float32]) -> Floats:
