@@ -81,8 +81,13 @@ class Engine(Section):
     )
     master: Text | None = Field(default=None, description="address of the cluster, for spark only")
     conf: Options = Field(default=freeze({}), description="settings of the session, for spark only")
+    training_tasks: Whole | None = Field(
+        default=None,
+        description="train the models on all customers, in so many tasks of Spark at once, and choose"
+        " weights and calibration on snapshots.customers_share of them; null: train in this process",
+    )
 
-    @field_validator("master", "conf")
+    @field_validator("master", "conf", "training_tasks")
     @classmethod
     def _needs_spark(cls, value: object, info: ValidationInfo) -> object:
         if value and info.data.get("kind") == "duckdb":

@@ -8,7 +8,7 @@ Arrow. Everything between is narwhals and the same on every engine.
 from __future__ import annotations
 
 from churnkit.engines.duckdb_engine import DuckDBEngine
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, ClusterEngine, Engine, quoted
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, ClusterEngine, Engine, Peers, quoted
 from churnkit.engines.spark_engine import SparkEngine
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ClusterEngine",
     "DuckDBEngine",
     "Engine",
+    "Peers",
     "SparkEngine",
     "quoted",
 ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pyarrow as pa
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "ClusterEngine", "Engine", "drawn", "quoted"]
+__all__ = ["ENGINES", "ENGINE_SAYS", "ClusterEngine", "Engine", "Peers", "drawn", "quoted"]
 
 ENGINE_SAYS = "engine: "
 
@@ -89,6 +89,28 @@ class Engine(Protocol):
         ...
 
 
+class Peers(Protocol):
+    """Tasks that run at the same time, as one of them sees them.
+
+    Attributes
+    ----------
+    rank : int
+        Which of them it is, from 0.
+    threads : int
+        How many it may use.
+    host : str
+        IPv4 address at which the others reach it.
+    """
+
+    rank: int
+    threads: int
+    host: str
+
+    def gather(self, said: str) -> list[str]:
+        """Return what all tasks say here, by rank; each waits until all have spoken."""
+        ...
+
+
 @runtime_checkable
 class ClusterEngine(Engine, Protocol):
     """An engine whose rows need not fit, nor pass through, this process."""
@@ -105,6 +127,23 @@ class ClusterEngine(Engine, Protocol):
         schema: pa.Schema,
     ) -> nw.LazyFrame[Any]:
         """Return what a function makes of the rows, called where they lie, part by part."""
+        ...
+
+    def run_together(
+        self,
+        frame: nw.LazyFrame[Any],
+        function: Callable[[Iterator[pa.Table], Peers], pa.Table],
+        *,
+        tasks: int,
+        by: str,
+        schema: pa.Schema,
+    ) -> pa.Table:
+        """Return what a function returns in tasks that run at the same time and know each other.
+
+        Rows that agree in the column ``by`` come to one task, sorted by all columns: the same rows
+        and the same number of tasks make the same parts. A task may be without rows. Where one is
+        lost, all begin again.
+        """
         ...
 
     def writing(

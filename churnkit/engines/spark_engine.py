@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import secrets
 import tempfile
 import warnings
@@ -15,6 +14,8 @@ import narwhals as nw
 from churnkit.engines import spark_sql
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
+from churnkit.engines.spark_barrier import run_together
+from churnkit.engines.spark_errors import GONE, sentence
 from churnkit.engines.spark_files import address, files_of, literally, remove, replacing
 from churnkit.engines.spark_session import is_local, open_spark
 from churnkit.errors import ChurnkitError, ConfigError, DataError
@@ -24,13 +25,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["SparkEngine"]
+    from churnkit.engines.engine import Peers
 
-GONE = (
-    "engine: Spark's process ended before its work was done; it says why on stderr, and"
-    " engine.memory_limit gives it more memory"
-)
-CAUSE = re.compile(r"^(?:Caused by: |churnkit\.errors\.)[\w.$]+: (.*)$", re.MULTILINE)
+__all__ = ["SparkEngine"]
 
 
 @ENGINES.register("spark")
@@ -214,6 +211,21 @@ class SparkEngine:
             rows: nw.LazyFrame[Any] = nw.from_native(made).lazy()
             return rows
 
+    def run_together(
+        self,
+        frame: nw.LazyFrame[Any],
+        function: Callable[[Iterator[pa.Table], Peers], pa.Table],
+        *,
+        tasks: int,
+        by: str,
+        schema: pa.Schema,
+    ) -> pa.Table:
+        """Return what tasks make of the rows that know each other; see :class:`ClusterEngine`."""
+        with self._speaking():
+            return run_together(
+                self._spark, frame.to_native(), function, tasks=tasks, by=by, schema=schema
+            )
+
     @contextmanager
     def writing(
         self, frame: nw.LazyFrame[Any], folder: str, *, part: str
@@ -297,7 +309,7 @@ class SparkEngine:
         except self._gone as error:
             raise ChurnkitError(GONE) from error
         except self._error as error:
-            msg = f"{ENGINE_SAYS}{_sentence(error)}"
+            msg = f"{ENGINE_SAYS}{sentence(error)}"
             raise DataError(msg) from error
 
 
@@ -382,16 +394,3 @@ def _plain(table: pa.Table) -> pa.Table:
             kind = pa.date32()
         fields.append(pa.field(field.name, kind))
     return table.cast(pa.schema(fields), safe=False)
-
-
-def _sentence(error: BaseException) -> str:
-    """Return what Spark says before its notes, the plan and the trace, or what was the cause."""
-    said = str(error)
-    # The cause is below, whether it was raised in Java or by Python on a worker.
-    causes = CAUSE.findall(said)
-    known = [cause for cause in causes if cause.startswith("[")] or causes
-    if known and not said.startswith("["):
-        said = known[-1]
-    said = said.strip().split("SQLSTATE:")[0].split("\n\n")[0].split("\n\tat ")[0]
-    said = " ".join(said.split())
-    return (said if len(said) <= 300 else f"{said[:299]}…") or type(error).__name__

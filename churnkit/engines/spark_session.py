@@ -31,6 +31,11 @@ QUIET = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
 }
+# Tasks that must run at once wait two minutes for enough slots, not ten.
+PATIENCE = {
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "24",
+}
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT])i?[bB]?\s*")
 MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
@@ -111,7 +116,7 @@ def _settings(
 ) -> dict[str, str]:
     """Return what Spark is told: our needs last, the user's settings before our preferences."""
     where = master or f"local[{threads or '*'}]"
-    chosen: dict[str, str] = {"spark.master": where, **QUIET}
+    chosen: dict[str, str] = {"spark.master": where, **QUIET, **PATIENCE}
     if is_local(where):
         chosen |= LOOPBACK
         chosen["spark.sql.shuffle.partitions"] = str(2 * (threads or os.cpu_count() or 2))

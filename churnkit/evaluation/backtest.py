@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from churnkit.models.training import Models, ModelSettings, Predictions
 
     Floats = NDArray[np.float64]
+    Refit = Callable[[Models, Sequence[Snapshot]], tuple[Models, Any]]
 
 __all__ = [
     "Backtest",
@@ -331,6 +332,7 @@ def backtest(
     name: str,
     load: SnapshotLoader,
     settings: ModelSettings,
+    refit: Refit | None = None,
 ) -> Backtest:
     """Train as of each test cutoff and test there.
 
@@ -344,6 +346,9 @@ def backtest(
         Makes the snapshots.
     settings : ModelSettings
         What to fit at every origin.
+    refit : callable, optional
+        Given the fitted models and the training snapshots, returns models and notes; see
+        :func:`churnkit.models.joint.fit_joined`.
     """
     results = []
     for plan in plans:
@@ -352,5 +357,7 @@ def backtest(
         load.progress(f"training for the test at {test.snapshot.cutoff}")
         found, _ = search_parameters(train, settings=settings, progress=load.progress)
         models, _ = fit_models(train, settings=found, judge=spend_metrics)
+        if refit is not None:
+            models, _ = refit(models, plan.train)
         results.append(evaluate_snapshot(models, train, test))
     return Backtest(name=name, snapshots=tuple(results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.data.windows import Snapshot
+    from churnkit.engines import Peers
     from churnkit.models.purchase import PurchaseForecast
     from churnkit.models.staying import StayForecast
 
@@ -33,9 +34,11 @@ __all__ = [
     "SUBSCRIPTION_NUMBERS",
     "FeatureMatrix",
     "FittedLearner",
+    "JoinedLearner",
     "LabelledSnapshot",
     "Learner",
     "label_snapshot",
+    "outcomes",
     "side_by_side",
     "stack",
 ]
@@ -237,13 +240,7 @@ def label_snapshot(
     base = {name: np.concatenate([part[name] for part in bases]) for name in bases[0]}
     population = pa.concat_tables(known_ids)
     joined = population.join(labels, keys="customer_id").sort_by("customer_id")
-    orders, spend = (
-        np.nan_to_num(joined.column(name).to_numpy().astype(np.float64))
-        for name in ("future_orders", "future_spend")
-    )
-    churned = orders == 0
-    if "churned" in labels.column_names:
-        churned = np.nan_to_num(joined.column("churned").to_numpy().astype(np.float64)) > 0
+    churned, spend, orders = outcomes(joined)
     names = pa.concat_tables(ids).column("customer_id").to_pylist()
     everybody = np.asarray(names, dtype=object)
     eligible = np.concatenate(masks)
@@ -265,6 +262,18 @@ def label_snapshot(
         future_spend=spend,
         future_orders=orders,
     )
+
+
+def outcomes(labels: pa.Table) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Return churn, spend and orders of customers from their labels, nulls where there was no row."""
+    found = {
+        name: np.nan_to_num(labels.column(name).to_numpy().astype(np.float64))
+        for name in ("future_orders", "future_spend", "churned")
+        if name in labels.column_names
+    }
+    orders = found["future_orders"]
+    churned = found["churned"] > 0 if "churned" in found else orders == 0
+    return churned, found["future_spend"], orders
 
 
 def side_by_side(snapshots: Sequence[LabelledSnapshot]) -> list[LabelledSnapshot]:
@@ -360,6 +369,20 @@ class Learner(Protocol):
 
     def load(self, text: str) -> FittedLearner:
         """Return the model written by :meth:`FittedLearner.to_text`."""
+        ...
+
+
+@runtime_checkable
+class JoinedLearner(Learner, Protocol):
+    """A learner that fits one model on rows of several tasks, of which none has all."""
+
+    def fit_among(
+        self, features: FeatureMatrix, target: Floats, *, objective: str, rounds: int, peers: Peers
+    ) -> FittedLearner | None:
+        """Fit on the rows of all tasks, given one's own, which may be none; all tasks must call it.
+
+        The model is returned in one of the tasks, None in the others.
+        """
         ...
 
 

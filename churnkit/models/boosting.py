@@ -12,6 +12,7 @@ import numpy as np
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import MODELS
+from churnkit.models.network import joined, without_addresses
 from churnkit.models.shapley import ExactShapley
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import lightgbm
     from numpy.typing import NDArray
 
+    from churnkit.engines import Peers
     from churnkit.models.base import FeatureMatrix
 
     Floats = NDArray[np.float64]
@@ -187,9 +189,51 @@ class LightGBM:
         """
         import lightgbm
 
+        parameters = self._parameters(len(target), objective=objective, alpha=alpha)
+        train = _binned(features, target, parameters=parameters)
+        watched: list[Any] = []
+        callbacks: list[Any] = []
+        if validation is not None:
+            watched = [train.create_valid(validation[0].values, label=validation[1])]
+            callbacks = [lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False)]
+        with _saying(objective):
+            booster = lightgbm.train(
+                parameters, train, num_boost_round=rounds, valid_sets=watched, callbacks=callbacks
+            )
+        best = booster.best_iteration if validation is not None else booster.current_iteration()
+        return _from_text(booster.model_to_string(num_iteration=best), names=features.names)
+
+    def fit_among(
+        self, features: FeatureMatrix, target: Floats, *, objective: str, rounds: int, peers: Peers
+    ) -> FittedLightGBM | None:
+        """Fit one target together with others; see :class:`churnkit.models.base.JoinedLearner`.
+
+        Trees are grown on the histograms of all rows. Each task finds the bins of some columns on
+        its own rows, which should be like those of the others.
+        """
+        import lightgbm
+
+        with joined(peers, rows=len(target)) as network:
+            if not network.takes_part:
+                return None
+            parameters = self._parameters(network.rows, objective=objective)
+            parameters["num_threads"] = peers.threads
+            # The bins are found within training, when the others can be reached.
+            train = _binned(features, target, parameters=parameters)
+            with _saying(objective):
+                booster = lightgbm.train(
+                    parameters | network.parameters, train, num_boost_round=rounds
+                )
+            booster.free_network()
+        if not network.answers:
+            return None
+        return _from_text(without_addresses(booster.model_to_string()), names=features.names)
+
+    def _parameters(self, rows: int, *, objective: str, alpha: float = 0.5) -> dict[str, Any]:
+        """Return what LightGBM is told."""
         kind, _, power = objective.partition(":")
         parameters = {
-            **default_parameters(len(target)),
+            **default_parameters(rows),
             **self.params,
             "objective": kind,
             "seed": self.seed,
@@ -202,21 +246,7 @@ class LightGBM:
             parameters["tweedie_variance_power"] = float(power)
         if kind == "quantile":
             parameters["alpha"] = alpha
-        train = _binned(features, target, parameters=parameters)
-        watched: list[Any] = []
-        callbacks: list[Any] = []
-        if validation is not None:
-            watched = [train.create_valid(validation[0].values, label=validation[1])]
-            callbacks = [lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False)]
-        try:
-            booster = lightgbm.train(
-                parameters, train, num_boost_round=rounds, valid_sets=watched, callbacks=callbacks
-            )
-        except lightgbm.basic.LightGBMError as error:
-            msg = f"lightgbm: training with objective {objective!r} failed; {error}"
-            raise ModelGuardError(msg) from error
-        best = booster.best_iteration if validation is not None else booster.current_iteration()
-        return _from_text(booster.model_to_string(num_iteration=best), names=features.names)
+        return parameters
 
     def load(self, text: str) -> FittedLightGBM:
         """Return the model written by :meth:`FittedLightGBM.to_text`."""
@@ -228,6 +258,18 @@ class LightGBM:
             msg = f"lightgbm: the text is not a model; {error}"
             raise ModelGuardError(msg) from error
         return _from_text(text, names=names)
+
+
+@contextmanager
+def _saying(objective: str) -> Iterator[None]:
+    """Turn LightGBM's own error into one that says what was trained."""
+    import lightgbm
+
+    try:
+        yield
+    except lightgbm.basic.LightGBMError as error:
+        msg = f"lightgbm: training with objective {objective!r} failed; {error}"
+        raise ModelGuardError(msg) from error
 
 
 def _binned(

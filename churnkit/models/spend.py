@@ -30,6 +30,7 @@ __all__ = [
     "factor_to",
     "fit_spend",
     "spend_factor",
+    "spend_target",
     "spend_validation_loss",
 ]
 
@@ -265,30 +266,33 @@ def spend_validation_loss(
 def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> SpendModel:
     kinds, buyers_only = OBJECTIVES[name]
     spend = np.concatenate([s.future_spend for s in snapshots])
-    spend = np.maximum(spend, 0.0)  # a net return counts as no spend
     if not len(spend) or spend.max() <= 0.0:
         msg = "expected spend: no customer spends anything in any training horizon"
         raise ModelGuardError(msg)
     unit = UNIT_SHARE * float(np.median(spend[spend > 0.0]))
-    spend = spend / unit
     if buyers_only:
         mine = stack(snapshots, rows=[s.future_spend > 0.0 for s in snapshots])
         amount = spend[spend > 0.0]
     else:
         mine, amount = stack(snapshots), spend
     learners = tuple(
-        learner.fit(
-            mine, np.log1p(amount) if kind == "l2" else amount, objective=kind, rounds=ROUNDS
-        )
+        learner.fit(mine, spend_target(amount, unit=unit, kind=kind), objective=kind, rounds=ROUNDS)
         for kind in kinds
     )
     typical = None
     if name in WITH_TYPICAL:
-        typical = learner.fit(stack(snapshots), np.log1p(spend), objective="l2", rounds=ROUNDS)
+        target = spend_target(spend, unit=unit, kind="l2")
+        typical = learner.fit(stack(snapshots), target, objective="l2", rounds=ROUNDS)
     share = TYPICAL_SHARE if typical is not None else 0.0
     return SpendModel(
         objective=name, learners=learners, typical=typical, typical_share=share, unit=unit
     )
+
+
+def spend_target(spend: Floats, *, unit: float, kind: str) -> Floats:
+    """Return what a learner of one objective is taught; a net return counts as no spend."""
+    amount = np.maximum(spend, 0.0) / unit
+    return np.asarray(np.log1p(amount) if kind == "l2" else amount)
 
 
 def spend_factor(expected: Floats, *, total: float | None) -> float:

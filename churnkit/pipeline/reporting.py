@@ -278,6 +278,14 @@ def _cohorts(session: Session) -> CohortTriangle | None:
     )
 
 
+def _of_everybody(notes: Mapping[str, Any]) -> list[tuple[str, str]]:
+    said = notes.get("trained_on_everybody")
+    rows = (
+        "" if not said else f"{said['rows']:,} rows of everybody, in {said['tasks']} tasks at once"
+    )
+    return [("Trees grown on", rows)] if said else []
+
+
 def _made(session: Session, bundle: Bundle, scored: ScoreResult) -> list[tuple[str, str]]:
     """Return how the page came about, so that it can be made again."""
     provenance, notes = bundle.provenance, bundle.notes
@@ -292,6 +300,7 @@ def _made(session: Session, bundle: Bundle, scored: ScoreResult) -> list[tuple[s
             "Trained on",
             f"{provenance['train_rows']:,} rows at {len(cutoffs)} cutoffs, {cutoffs[0]} to {cutoffs[-1]}",
         ),
+        *_of_everybody(notes),
         (
             "Trained with",
             ", ".join(f"{n} {provenance[n]}" for n in ("churnkit", "python", "lightgbm")),

@@ -288,7 +288,7 @@ def open_session(
     if label.table in specs:
         of_features = _tables_of(features, specs=specs) | ({label.table} - {"orders"})
     # What is not set is left to the engine; an engine has only settings that the kind allows.
-    asked = config.engine.model_dump(exclude={"kind"})
+    asked = config.engine.model_dump(exclude={"kind", "training_tasks"})
     engine = ENGINES[config.engine.kind](**{key: value for key, value in asked.items() if value})
     try:
         told("reading and checking the data")

@@ -25,6 +25,7 @@ from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
+from churnkit.pipeline.joining import joint_training
 from churnkit.pipeline.leaks import leak_cautions
 from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
@@ -134,6 +135,7 @@ def backtest(
             name=session.config.name,
             load=session.loader(make_builders(features), history=session.training_history),
             settings=session.settings(),
+            refit=joint_training(session, make_builders(features)),
         )
     if output is not None:
         write_json(output, result.to_dict())
@@ -179,12 +181,16 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     """Train in an open session; see :func:`train`."""
     config, features = session.config, learned_features(session, plan.train[-1])
     load = session.loader(make_builders(features), history=session.training_history)
+    joint = joint_training(session, load.builders)
     snapshots = load.together(plan.train)
     session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
     settings, searches = search_parameters(
         snapshots, settings=session.settings(), progress=session.progress
     )
     models, notes = fit_models(snapshots, settings=settings, judge=spend_metrics)
+    trained_on_everybody = None
+    if joint is not None:
+        models, trained_on_everybody = joint(models, plan.train)
     session.progress("testing beside the baselines")
     tests = [load(s) for s in plan.test]
     results = [evaluate_snapshot(models, snapshots, test) for test in tests]
@@ -203,6 +209,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
         LEVELS: level_over_time(models, train=snapshots, tests=tests),
         "search": [search.summary() for search in searches],
         "customers_share": config.snapshots.customers_share,
+        "trained_on_everybody": trained_on_everybody,
         "skipped_snapshots": {str(s.cutoff): s.reason for s in plan.skipped},
     }
     session.progress("saving and registering the model")

@@ -122,8 +122,21 @@ def _data(bundle: Bundle, tables: Sequence[TableReport]) -> list[str]:
         f"Trained on {provenance['train_rows']:,} rows: a customer at each of {len(cutoffs)} cutoffs"
         f" from {cutoffs[0]} to {cutoffs[-1]}, described by {len(bundle.feature_names)} features of"
         f" {', '.join(bundle.features)}. Business time zone {bundle.data['time_zone']}; refunds:"
-        f" {bundle.data['refunds']}. Configuration hash {provenance['config_hash']}.",
+        f" {bundle.data['refunds']}. Configuration hash {provenance['config_hash']}."
+        f"{_of_everybody(bundle)}",
     ]
+
+
+def _of_everybody(bundle: Bundle) -> str:
+    """Return what the learners have seen beyond the rows of the run's own process."""
+    said = bundle.notes.get("trained_on_everybody")
+    if not said:
+        return ""
+    return (
+        f" The trees were then grown on {said['rows']:,} rows of everybody at these cutoffs, in"
+        f" {said['tasks']} task(s) of Spark at once; weights, calibration, intervals and level are"
+        " those of the rows above."
+    )
 
 
 def _target(bundle: Bundle) -> list[str]:

@@ -165,6 +165,7 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
         ),
         ("engine.master", "local[2]", "is only for engine.kind 'spark'; got 'local[2]'"),
         ("engine.conf", {"a": 1}, "is only for engine.kind 'spark'; got {'a': 1}"),
+        ("engine.training_tasks", 2, "is only for engine.kind 'spark'; got 2"),
         ("population.min_orders", 0, "must be a whole number >= 1; got 0"),
         (
             "population.active_within_days",

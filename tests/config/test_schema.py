@@ -35,6 +35,7 @@ DEFAULTS = {
         "temp_directory": None,
         "master": None,
         "conf": {},
+        "training_tasks": None,
     },
     "snapshots": {
         "horizon_days": 90,

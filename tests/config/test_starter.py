@@ -38,7 +38,8 @@ def usable_keys():
 
     What is inside a table that is not given is not there to be named.
     """
-    elsewhere = {"engine.master", "engine.conf", "data.orders.query", "data.orders.table"}
+    elsewhere = {"engine.master", "engine.conf", "engine.training_tasks"}
+    elsewhere |= {"data.orders.query", "data.orders.table"}
     elsewhere |= {f"label.{name}" for names in OPTIONS_OF.values() for name in names}
     tables = {f"data.{name}." for name in TABLES}
     return {
