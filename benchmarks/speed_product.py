@@ -147,10 +147,11 @@ def train(clock: Clock, *, rows: int, snapshots: int, threads: int) -> None:
     import resource
 
     from churnkit.evaluation.predictive import spend_metrics
+    from churnkit.models.base import side_by_side
     from churnkit.models.training import ModelSettings, fit_models
 
     with clock.step("making the matrix"):
-        made = _snapshots(rows, snapshots)
+        made = side_by_side(_snapshots(rows, snapshots))
     matrix = sum(s.features.values.nbytes for s in made) / 1024**3
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     with clock.step("fit"):

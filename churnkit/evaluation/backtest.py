@@ -100,7 +100,10 @@ class SnapshotLoader:
 
     def together(self, snapshots: Sequence[Snapshot]) -> list[LabelledSnapshot]:
         """Return several snapshots whose features lie in one matrix: no fit has to copy them."""
-        made = side_by_side([self(snapshot) for snapshot in snapshots])
+        for snapshot in snapshots:
+            self(snapshot)
+        # If they stayed here, all would be in memory twice.
+        made = side_by_side([self._made.pop(snapshot) for snapshot in snapshots])
         self._made.update({one.snapshot: one for one in made})
         return made
 

@@ -276,15 +276,16 @@ def outcomes(labels: pa.Table) -> tuple[NDArray[np.bool_], Floats, Floats]:
     return churned, found["future_spend"], orders
 
 
-def side_by_side(snapshots: Sequence[LabelledSnapshot]) -> list[LabelledSnapshot]:
+def side_by_side(snapshots: list[LabelledSnapshot]) -> list[LabelledSnapshot]:
     """Return the same snapshots with their features in one matrix, so that :func:`stack` copies none.
 
-    The memory of each is free for others as soon as the caller lets go of the snapshot given.
+    The list that is given is emptied on the way, so that there is never more than one snapshot twice.
     """
     rows = np.cumsum([0, *(len(s.features.values) for s in snapshots)])
     whole = np.empty((rows[-1], len(snapshots[0].features.names)), dtype=np.float32)
     made = []
-    for s, start, stop in zip(snapshots, rows, rows[1:], strict=False):
+    for start, stop in itertools.pairwise(rows):
+        s = snapshots.pop(0)
         whole[start:stop] = s.features.values
         made.append(replace(s, features=replace(s.features, values=whole[start:stop])))
     return made

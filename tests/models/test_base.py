@@ -140,8 +140,10 @@ def test_snapshots_side_by_side_are_stacked_without_a_copy(features):
     """All of them, or the first ones, are views of one matrix; chosen rows are the same rows."""
     apart = [labelled(features, ROW) for _ in range(3)]
 
-    together = side_by_side(apart)
+    given = list(apart)
+    together = side_by_side(given)
 
+    assert given == []
     for n in (1, 2, 3):
         whole = stack(together[:n]).values
         assert np.shares_memory(whole, together[0].features.values)
