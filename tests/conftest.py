@@ -22,6 +22,9 @@ hypothesis.settings.load_profile("patient")
 ENGINES = ("duckdb", "polars", "spark")
 LOCAL = ("duckdb", "polars")
 READERS = ("duckdb", "spark")
+# A job of Spark takes seconds whatever its rows: a property is tried there on few long tables, which
+# the other engines try on more.
+EXAMPLES_ON_SPARK = 3
 
 
 class PolarsEngine:
@@ -89,6 +92,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("spark")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Try a property that runs on Spark on at most ``EXAMPLES_ON_SPARK`` examples."""
+    named = item.callspec.params if hasattr(item, "callspec") else {}
+    if "spark" not in (named.get("engine"), named.get("reader")):
+        return (yield)
+    test = item.obj
+    if not hypothesis.is_hypothesis_test(test):
+        return (yield)
+    # Hypothesis has no public way to set this for one parameter of a test.
+    given = test._hypothesis_internal_use_settings or hypothesis.settings.default
+    few = min(given.max_examples, EXAMPLES_ON_SPARK)
+    test._hypothesis_internal_use_settings = hypothesis.settings(given, max_examples=few)
+    try:
+        return (yield)
+    finally:
+        test._hypothesis_internal_use_settings = given
 
 
 @pytest.fixture(scope="session")
