@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import lightgbm
 import numpy as np
 
-from churnkit.models.base import MODELS, FeatureMatrix
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.learner import MODELS
 from churnkit.reasons import contributions
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
-"""What models share: the feature matrix, a labelled snapshot, and the contract of a learner."""
+"""What models are fitted on: the feature matrix and labelled snapshots."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from churnkit.errors import ModelGuardError
 from churnkit.models.contract import Contracts, stays_of
 from churnkit.models.purchase import forecast_purchases
 from churnkit.models.staying import forecast_stays
-from churnkit.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.data.windows import Snapshot
-    from churnkit.engines import Peers
     from churnkit.models.purchase import PurchaseForecast
     from churnkit.models.staying import StayForecast
 
@@ -30,13 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASE_NUMBERS",
-    "MODELS",
     "SUBSCRIPTION_NUMBERS",
     "FeatureMatrix",
-    "FittedLearner",
-    "JoinedLearner",
     "LabelledSnapshot",
-    "Learner",
     "label_snapshot",
     "outcomes",
     "side_by_side",
@@ -319,72 +313,3 @@ def stack(
     start = (parts[0].ctypes.data - whole.ctypes.data) // parts[0].strides[0]
     together: NDArray[np.float32] = whole[start : start + sum(len(part) for part in parts)]
     return replace(snapshots[0].features, values=together)
-
-
-class FittedLearner(Protocol):
-    """A learner that has seen data."""
-
-    feature_names: tuple[str, ...]
-    rounds: int
-
-    def predict_raw(self, features: FeatureMatrix) -> Floats:
-        """Return the additive score before the link: log-odds, log-currency or currency."""
-        ...
-
-    def predict(self, features: FeatureMatrix) -> Floats:
-        """Return the prediction on the scale of the target."""
-        ...
-
-    def contributions(self, features: FeatureMatrix) -> Floats:
-        """Return exact Shapley values, shape (n, n_features + 1); the last column is the base."""
-        ...
-
-    def interactions(self, features: FeatureMatrix) -> dict[tuple[int, int], float] | None:
-        """Return the mean size of the joint effect of pairs of columns, None if not to be had."""
-        ...
-
-    def contributions_method(self, rows: int) -> str:
-        """Return how so many rows are explained, for the account of a run."""
-        ...
-
-    def to_text(self) -> str:
-        """Return the model as text that :meth:`Learner.load` reads."""
-        ...
-
-
-class Learner(Protocol):
-    """Fits one target from features."""
-
-    def fit(
-        self,
-        features: FeatureMatrix,
-        target: Floats,
-        *,
-        objective: str,
-        rounds: int,
-        validation: tuple[FeatureMatrix, Floats] | None = None,
-        alpha: float = 0.5,
-    ) -> FittedLearner:
-        """Fit ``objective``: ``binary``, ``tweedie:<power>``, ``gamma``, ``l2`` or ``quantile``."""
-        ...
-
-    def load(self, text: str) -> FittedLearner:
-        """Return the model written by :meth:`FittedLearner.to_text`."""
-        ...
-
-
-@runtime_checkable
-class JoinedLearner(Learner, Protocol):
-    """A learner that fits one model on rows of several tasks, of which none has all."""
-
-    def fit_among(
-        self, features: FeatureMatrix, target: Floats, *, objective: str, rounds: int, peers: Peers
-    ) -> FittedLearner | None:
-        """Fit on the rows of all tasks, given one's own, which may be none; all tasks must call it.
-
-        The model is returned in one of the tasks, None in the others.
-        """
-        ...
-
-
-MODELS: Registry[Learner] = Registry("model")

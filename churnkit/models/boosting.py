@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import ModelGuardError
-from churnkit.models.base import MODELS
+from churnkit.models.learner import MODELS
 from churnkit.models.network import joined, without_addresses
 from churnkit.models.shapley import ExactShapley
 
@@ -82,7 +82,7 @@ def default_parameters(rows: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedLightGBM:
-    """A fitted booster as text; see :class:`churnkit.models.base.FittedLearner`."""
+    """A fitted booster as text; see :class:`churnkit.models.learner.FittedLearner`."""
 
     text: str
     feature_names: tuple[str, ...]
@@ -182,7 +182,7 @@ class LightGBM:
         validation: tuple[FeatureMatrix, Floats] | None = None,
         alpha: float = 0.5,
     ) -> FittedLightGBM:
-        """Fit one target; see :class:`churnkit.models.base.Learner`.
+        """Fit one target; see :class:`churnkit.models.learner.Learner`.
 
         With ``validation``, training stops when its loss has not improved for
         :data:`PATIENCE_ROUNDS` rounds, and ``rounds`` is the most that are tried.
@@ -206,7 +206,7 @@ class LightGBM:
     def fit_among(
         self, features: FeatureMatrix, target: Floats, *, objective: str, rounds: int, peers: Peers
     ) -> FittedLightGBM | None:
-        """Fit one target together with others; see :class:`churnkit.models.base.JoinedLearner`.
+        """Fit one target together with others; see :class:`churnkit.models.learner.JoinedLearner`.
 
         Trees are grown on the histograms of all rows. Each task finds the bins of some columns on
         its own rows, which should be like those of the others.

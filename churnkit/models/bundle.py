@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ModelGuardError
-from churnkit.models.base import MODELS
 from churnkit.models.calibration import load_calibrator
 from churnkit.models.churn import ChurnModel
 from churnkit.models.contract import ContractValue
 from churnkit.models.interval import SpendInterval
+from churnkit.models.learner import MODELS
 from churnkit.models.level import LevelCorrection
 from churnkit.models.spend import SpendModel
 from churnkit.models.total import TotalBand

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.models.base import FeatureMatrix, FittedLearner, LabelledSnapshot, Learner
+    from churnkit.models.base import FeatureMatrix, LabelledSnapshot
+    from churnkit.models.learner import FittedLearner, Learner
     from churnkit.models.staying import ChurnForecast
 
     Floats = NDArray[np.float64]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from churnkit.errors import ConfigError, DataError
-from churnkit.models.base import MODELS, FeatureMatrix, JoinedLearner
+from churnkit.models.base import FeatureMatrix
 from churnkit.models.boosting import shared_bins
 from churnkit.models.churn import ROUNDS
+from churnkit.models.learner import MODELS, JoinedLearner
 from churnkit.models.spend import OBJECTIVES, spend_target
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.engines import ClusterEngine, Peers
-    from churnkit.models.base import FittedLearner
     from churnkit.models.fitted import Models
+    from churnkit.models.learner import FittedLearner
     from churnkit.models.settings import ModelSettings
 
     Floats = NDArray[np.float64]

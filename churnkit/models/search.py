@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import ParameterError
-from churnkit.models.base import MODELS
 from churnkit.models.churn import churn_validation_loss, split_for_validation
+from churnkit.models.learner import MODELS
 from churnkit.models.spend import spend_validation_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from churnkit.models.base import LabelledSnapshot, Learner
+    from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.learner import Learner
     from churnkit.models.training import ModelSettings
 
     Fold = tuple[list[LabelledSnapshot], LabelledSnapshot]

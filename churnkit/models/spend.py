@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.base import FeatureMatrix, FittedLearner, LabelledSnapshot, Learner
+    from churnkit.models.base import FeatureMatrix, LabelledSnapshot
+    from churnkit.models.learner import FittedLearner, Learner
     from churnkit.models.purchase import PurchaseForecast
 
     Floats = NDArray[np.float64]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.base import MODELS
 from churnkit.models.boosting import shared_bins
 from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import fit_churn
 from churnkit.models.contract import ContractValue, fit_contract_value
 from churnkit.models.fitted import Models
 from churnkit.models.interval import fit_interval
+from churnkit.models.learner import MODELS
 from churnkit.models.level import fit_level
 from churnkit.models.settings import Level, ModelSettings, Predictions
 from churnkit.models.spend import fit_spend
@@ -21,7 +21,8 @@ from churnkit.models.total import fit_total_band
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from churnkit.models.base import LabelledSnapshot, Learner
+    from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.learner import Learner
     from churnkit.models.spend import Judge
 
 __all__ = ["Level", "ModelSettings", "Models", "Predictions", "fit_models"]

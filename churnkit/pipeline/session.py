@@ -21,8 +21,8 @@ from churnkit.features.event_types import uncounted_event_types
 from churnkit.features.history import read_history, span_of, with_others
 from churnkit.features.named import make_builders
 from churnkit.labels import make_label
-from churnkit.models.base import MODELS
 from churnkit.models.calibration import CALIBRATORS
+from churnkit.models.learner import MODELS
 from churnkit.models.training import ModelSettings
 from churnkit.pipeline.definitions import faults_of_definitions
 from churnkit.pipeline.tables import OTHER_TABLES, read_others, specs_of

@@ -19,9 +19,9 @@ from churnkit.errors import DataError, ParameterError, UnknownNameError
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.formulas import FORMULAS, formula_info
 from churnkit.labels import LABELS
-from churnkit.models.base import MODELS
 from churnkit.models.baselines import BASELINES
 from churnkit.models.calibration import CALIBRATORS
+from churnkit.models.learner import MODELS
 from churnkit.pipeline.converting import ConvertedOrders, convert_orders
 from churnkit.pipeline.recognising import RecognisedFile, recognise_files
 from churnkit.pipeline.registered import MODELS_FOLDER

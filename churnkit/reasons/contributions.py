@@ -12,7 +12,8 @@ from churnkit.errors import ModelGuardError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.base import FeatureMatrix, FittedLearner
+    from churnkit.models.base import FeatureMatrix
+    from churnkit.models.learner import FittedLearner
 
     Floats = NDArray[np.float64]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from churnkit.errors import ModelGuardError
-from churnkit.models.base import MODELS, FeatureMatrix
+from churnkit.models.base import FeatureMatrix
 from churnkit.models.boosting import default_parameters, shared_bins
+from churnkit.models.learner import MODELS
 
 
 @pytest.fixture

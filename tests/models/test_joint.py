@@ -9,10 +9,11 @@ from sklearn.metrics import mean_gamma_deviance, roc_auc_score
 
 from churnkit.engines import SparkEngine
 from churnkit.errors import ConfigError
-from churnkit.models.base import MODELS, FeatureMatrix
+from churnkit.models.base import FeatureMatrix
 from churnkit.models.boosting import LightGBM
 from churnkit.models.churn import ROUNDS
 from churnkit.models.joint import Target, Teach, joint_learners
+from churnkit.models.learner import MODELS
 from churnkit.models.settings import ModelSettings
 
 NAMES = ("a", "b", "shop")

@@ -11,9 +11,9 @@ import pytest
 from churnkit.errors import ParameterError
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.evaluation.predictive import log_loss, spend_metrics
-from churnkit.models.base import MODELS
 from churnkit.models.boosting import LightGBM, default_parameters
 from churnkit.models.churn import churn_validation_loss
+from churnkit.models.learner import MODELS
 from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 

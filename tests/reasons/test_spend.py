@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churnkit.models.base import MODELS, FeatureMatrix
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.learner import MODELS
 from churnkit.models.spend import SpendModel
 from churnkit.reasons import spend_contributions
 

@@ -8,7 +8,8 @@ import pytest
 from churnkit.errors import ModelGuardError
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.phrases import Phrase
-from churnkit.models.base import MODELS, FeatureMatrix
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.learner import MODELS
 from churnkit.reasons import Contributions, Reasons, contributions, phrases_of, typical_values
 
 NAMES = ("days", "orders", "share")
