@@ -15,7 +15,7 @@ from churnkit.data.simulate import simulate_shop
 from churnkit.data.sources import TableSpec, load_table
 from churnkit.data.windows import plan_snapshots
 from churnkit.engines import DuckDBEngine
-from churnkit.evaluation.backtest import SnapshotLoader
+from churnkit.evaluation.snapshots import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS, History
 from churnkit.labels import LABELS
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.windows import Snapshot
     from churnkit.engines import ClusterEngine
-    from churnkit.evaluation.backtest import SnapshotLoader
+    from churnkit.evaluation.snapshots import SnapshotLoader
     from churnkit.features.table import Finishing
 
 __all__ = ["TrainingRows"]

@@ -15,7 +15,7 @@ from churnkit.config import load_config as read_config
 from churnkit.data.windows import as_day, midnight_us, plan_snapshots
 from churnkit.engines import ENGINES
 from churnkit.errors import ChurnkitError, ConfigError, DataError
-from churnkit.evaluation.backtest import SnapshotLoader
+from churnkit.evaluation.snapshots import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.event_types import uncounted_event_types
 from churnkit.features.history import read_history, span_of, with_others

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from churnkit.config import Config
     from churnkit.data.windows import SnapshotPlan
-    from churnkit.evaluation.backtest import SnapshotLoader
+    from churnkit.evaluation.snapshots import SnapshotLoader
     from churnkit.labels import HorizonAdvice
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.search import Search

@@ -19,9 +19,10 @@ from churnkit.data.simulate import simulate_shop
 from churnkit.data.sources import TableSpec, load_table
 from churnkit.data.windows import plan_snapshots
 from churnkit.engines import DuckDBEngine
-from churnkit.evaluation.backtest import SnapshotLoader, backtest, evaluate_snapshot
+from churnkit.evaluation.backtest import backtest, evaluate_snapshot
 from churnkit.evaluation.guards import Skill, features_that_see_the_future
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
+from churnkit.evaluation.snapshots import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, History
 from churnkit.labels import LABELS
 from churnkit.models.baselines import BASELINES

@@ -24,8 +24,8 @@ from churnkit.data.simulate import simulate_shop
 from churnkit.data.sources import TableSpec
 from churnkit.data.windows import plan_snapshots
 from churnkit.engines import DuckDBEngine
-from churnkit.evaluation.backtest import SnapshotLoader
 from churnkit.evaluation.predictive import spend_metrics
+from churnkit.evaluation.snapshots import SnapshotLoader
 from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.history import read_history
 from churnkit.labels import LABELS
