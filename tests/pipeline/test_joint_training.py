@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from sklearn.metrics import roc_auc_score
@@ -71,3 +73,48 @@ def test_a_share_on_the_driver_and_everybody_in_two_tasks(cdnow, workplace, spar
     )
     card = (two.bundle_folder / "MODEL_CARD.md").read_text()
     assert f"{everybody:,} rows of everybody" in card
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_subscribers_are_trained_on_in_two_tasks_at_every_origin(workplace, spark_running):
+    """A backtest grows the trees of churn on all subscribers, whose country is a level."""
+    rng = np.random.default_rng(3)
+    begun, lasts = rng.integers(0, 600, 300), rng.exponential(200.0, 300).astype(int) + 1
+    first = pd.Timestamp("2023-01-01")
+    ended = pd.Series(first + pd.to_timedelta(begun + lasts, unit="D"))
+    ids = [f"c{i:03d}" for i in range(300)]
+    periods = {
+        "customer_id": ids,
+        "started_at": first + pd.to_timedelta(begun, unit="D"),
+        "ended_at": ended.where(ended < first + pd.Timedelta(days=600)),
+        "mrr": 10.0,
+    }
+    countries = {"customer_id": ids, "country": rng.choice(["de", "fr", "it"], 300)}
+    tables = {"subscriptions": pd.DataFrame(periods), "customers": pd.DataFrame(countries)}
+    said = []
+    config = {
+        "name": "subscribers",
+        "engine": {
+            "kind": "spark",
+            "training_tasks": 2,
+            "conf": {"spark.sql.shuffle.partitions": 2},
+        },
+        "data": {
+            "time_zone": "UTC",
+            "subscriptions": {"source": "given.csv"},
+            "customers": {"source": "given.csv"},
+        },
+        "snapshots": {"horizon_days": 60, "every_days": 60, "count": 2, "test": 2},
+        "label": {"kind": "subscription_end", "resubscribe_days": 0},
+        "features": {"subscription": {}, "attributes": {"categories": ["country"]}},
+    }
+
+    tested = churnkit.backtest(config, tables=tables, progress=said.append)
+
+    rows = [snapshot.train_rows for snapshot in tested.snapshots]
+    assert [line for line in said if line.startswith("trained on")] == [
+        f"trained on {n:,} rows of everybody in 2 tasks" for n in rows
+    ]
+    assert any(line.startswith("the rows of everybody come to this process") for line in said)
+    assert all(s.models["model"]["churn.auc"] is not None for s in tested.snapshots)
