@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.reporting.charts import Axes, Bars, Chart, Line, Shape, bar_chart, line_chart
-from churnkit.reporting.numbers import amount, count, decimal, nice_ticks, percent, short
+from churnkit.reporting.numbers import amount, chance, count, decimal, nice_ticks, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ MOST_BAND_ROWS = 8
 LEAST_IN_BAND = 30
 BANDS = ("high", "medium", "low")
 ROW_HEIGHT = 30
+WORDS_HEIGHT = 18
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,8 +120,8 @@ def reason_rows(cohorts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "says": row["says"],
             "customers": count(row["customers"]),
-            "share": percent(row["share"]),
-            "probability": percent(row["churn_probability"]),
+            "share": chance(row["share"]),
+            "probability": chance(row["churn_probability"]),
             "at_risk": amount(row["value_at_risk"]),
         }
         for row in cohorts[:MOST_ROWS]
@@ -138,10 +139,12 @@ def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
     strongest = sample.order[:MOST_STRIPS]
     weights = sample.contributions[np.ix_(chosen, strongest)]
     reach = float(np.quantile(np.abs(weights), 0.995)) or 1.0
-    width, label, top = 900, 290, 8
-    inside = width - label - 16
-    height = top + ROW_HEIGHT * len(strongest) + 40
-    middle = label + inside / 2
+    width, side, top = 640, 8, 4
+    inside = width - 2 * side
+    # The words stand above their dots, so that the drawing is as readable on a telephone.
+    step = WORDS_HEIGHT + ROW_HEIGHT
+    height = top + step * len(strongest) + 40
+    middle = width / 2
 
     def at(weight: NDArray[np.float64]) -> NDArray[np.float64]:
         return middle + np.clip(weight / reach, -1.0, 1.0) * inside / 2
@@ -153,14 +156,14 @@ def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
         )
     ]
     for row, feature in enumerate(strongest):
-        centre = top + ROW_HEIGHT * (row + 0.5)
+        centre = top + step * row + WORDS_HEIGHT + ROW_HEIGHT / 2
         name = sample.names[feature]
         words = sample.phrases[name]
         shapes.append(
             Shape(
                 tag="text",
-                attributes={"class": "tick end", "x": label - 10, "y": centre + 4},
-                text=words if len(words) <= 42 else words[:40].rstrip(" .:…") + "…",
+                attributes={"class": "tick", "x": 0, "y": top + step * row + WORDS_HEIGHT - 4},
+                text=words,
                 tooltip=f"{words} ({name})",
             )
         )
@@ -170,7 +173,7 @@ def strip_chart(sample: DriverSample, *, seed: int = 7) -> Chart:
             attributes = {"class": f"dot q{shade}", "cx": round(float(x), 1)}
             attributes |= {"cy": round(centre + float(offset), 1), "r": 2.3}
             shapes.append(Shape(tag="circle", attributes=attributes))
-    for tick, place in (("lowers the risk", label + 60), ("raises the risk", width - 76)):
+    for tick, place in (("lowers the risk", middle / 2), ("raises the risk", 1.5 * middle)):
         attributes = {"class": "tick middle", "x": place, "y": height - 8}
         shapes.append(Shape(tag="text", attributes=attributes, text=tick))
     return Chart(
