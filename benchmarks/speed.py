@@ -161,17 +161,21 @@ def scoring(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def purchase_models(options: argparse.Namespace) -> dict[str, Any]:
-    """BG/NBD on 100,000 and 1,000,000 customers beside the rivals that are installed."""
+    """BG/NBD on 100,000 and 1,000,000 customers beside the rivals that are installed.
+
+    Then on 100,000 of whom twenty have 1,000 to 5,000 orders.
+    """
     script = str(Path(__file__).resolve())
     found: dict[str, Any] = {}
-    for customers in options.customers:
+    cases = [(customers, False) for customers in options.customers]
+    for customers, heavy in [*cases, (100_000, True)]:
         for package in ("churnkit", "lifetimes", "pymc_marketing"):
             python = sys.executable if package == "churnkit" else options.rivals
             if python is not None:
-                print(f"  purchase {package} {customers:,}", flush=True)
-                found[f"{package} {customers}"] = run_apart(
-                    script, "purchase", python=python, customers=customers, package=package
-                )
+                name = f"{package}, {customers:,}{', twenty of 1,000 orders or more' * heavy}"
+                print(f"  purchase {name}", flush=True)
+                arguments = {"customers": customers, "package": package, "heavy": heavy}
+                found[name] = run_apart(script, "purchase", python=python, **arguments)
     return found
 
 

@@ -254,9 +254,11 @@ def _bare(clock: Clock, bundle_folder: Path, *, customers: int) -> None:
     clock.facts |= {"boosters": len(boosters), "contrib_rows": len(part)}
 
 
-def purchase(clock: Clock, *, customers: int, package: str) -> None:
+def purchase(clock: Clock, *, customers: int, package: str, heavy: bool = False) -> None:
     """Fit BG/NBD to simulated customers with churnkit, lifetimes or pymc-marketing."""
     x, t_x, total = _buyers(customers)
+    if heavy:
+        x[:20], t_x[:20], total[:20] = np.linspace(1_000, 5_000, 20).round(), 103.0, 104.0
     if package == "churnkit":
         from churnkit.btyd import fit_purchase_model, group_customers
 
