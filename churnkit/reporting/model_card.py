@@ -132,9 +132,10 @@ def _of_everybody(bundle: Bundle) -> str:
     said = bundle.notes.get("trained_on_everybody")
     if not said:
         return ""
+    tasks = f"{said['tasks']} task{'s' if said['tasks'] > 1 else ''}"
     return (
         f" The trees were then grown on {said['rows']:,} rows of everybody at these cutoffs, in"
-        f" {said['tasks']} task(s) of Spark at once; weights, calibration, intervals and level are"
+        f" {tasks} of Spark at once; weights, calibration, intervals and level are"
         " those of the rows above."
     )
 
