@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -303,7 +304,7 @@ class TestList:
 def test_a_reader_that_leaves_is_no_error(environment):
     """``churnkit list config | head -1`` ends quietly."""
     done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -c '{RUN[-1]}' list config | head -1"],
+        ["sh", "-c", f"{shlex.join(RUN)} list config | head -1"],
         capture_output=True,
         text=True,
         env=environment,

