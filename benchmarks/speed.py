@@ -151,7 +151,7 @@ def scoring(options: argparse.Namespace) -> dict[str, Any]:
         return {
             "churnkit": piece(
                 "score",
-                path=made(options, options.millions),
+                path=made(options, options.scored),
                 train_path=made(options, 2),
                 folder=folder,
                 threads=options.threads,
@@ -220,10 +220,23 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "start_up": start_up,
 }
 SIZES = {
-    "small": {"millions": 2, "growth": [2], "rows": 500_000, "customers": [100_000]},
-    "medium": {"millions": 20, "growth": [2, 20], "rows": 2_000_000, "customers": [100_000]},
+    "small": {
+        "millions": 2,
+        "scored": 2,
+        "growth": [2],
+        "rows": 500_000,
+        "customers": [100_000],
+    },
+    "medium": {
+        "millions": 20,
+        "scored": 20,
+        "growth": [2, 20],
+        "rows": 2_000_000,
+        "customers": [100_000],
+    },
     "large": {
         "millions": 20,
+        "scored": 24,
         "growth": [2, 20, 100],
         "rows": 10_000_000,
         "customers": [100_000, 1_000_000],
