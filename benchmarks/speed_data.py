@@ -1,4 +1,4 @@
-"""Makes the seeded order files that speed is measured on."""
+"""Makes the seeded files of orders and events that speed is measured on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["END_DAY", "FIRST_DAY", "event_file", "order_file"]
@@ -14,8 +15,6 @@ __all__ = ["END_DAY", "FIRST_DAY", "event_file", "order_file"]
 FIRST_DAY, END_DAY = "2022-01-01", "2025-01-01"
 DAYS = 1096
 CHUNK = 1_000_000
-
-
 EVENTS = {
     "visit": 0.40,
     "product_view": 0.28,
@@ -37,40 +36,23 @@ def order_file(folder: Path, *, orders: int, customers: int, seed: int = 7) -> P
     values are log-normal around a personal level, 3 % are refunds. One line is one order:
     ``customer_id``, ``ts``, ``amount``, ``order_id``, ``product_id``, ``quantity``.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / f"orders_{orders // 1_000_000}m_{customers // 1_000}k_{seed}.parquet"
-    if path.exists():
-        return path
     rng = np.random.default_rng(seed)
-    start = rng.integers(0, DAYS - 30, customers)
-    end = np.minimum(start + rng.exponential(500, customers) + 1, DAYS)
-    share = np.cumsum(rng.gamma(0.8, 1.0, customers) * (end - start) + 1e-3)
+    acts = _customers(rng, customers)
     level = rng.lognormal(3.5, 0.6, customers)
-    temporary = path.with_suffix(".tmp")
-    writer = None
-    for first in range(0, orders, CHUNK):
-        n = min(CHUNK, orders - first)
-        who = np.searchsorted(share, rng.random(n) * share[-1]).clip(0, customers - 1)
-        day = start[who] + rng.random(n) * (end[who] - start[who])
+
+    def chunk(first: int, n: int) -> dict[str, Any]:
+        who, day = acts(n)
         amount = np.round(level[who] * rng.lognormal(0, 0.5, n), 2)
-        table = pa.table(
-            {
-                "customer_id": _named("c", who, 8),
-                "ts": _at(day),
-                "amount": np.where(rng.random(n) < 0.03, -amount, amount),
-                "order_id": _named("o", np.arange(first, first + n), 9),
-                "product_id": _named("p", (rng.random(n) ** 2 * 5_000).astype(np.int64), 4),
-                "quantity": rng.integers(1, 5, n).astype(np.float64),
-            }
-        )
-        writer = writer or pq.ParquetWriter(temporary, table.schema)
-        writer.write_table(table, row_group_size=250_000)
-    if writer is not None:
-        writer.close()
-    temporary.rename(path)
-    return path
+        return {
+            "customer_id": _named("c", who, 8),
+            "ts": _at(day),
+            "amount": np.where(rng.random(n) < 0.03, -amount, amount),
+            "order_id": _named("o", np.arange(first, first + n), 9),
+            "product_id": _product(rng, n),
+            "quantity": rng.integers(1, 5, n).astype(np.float64),
+        }
+
+    return _written(folder, "orders", rows=orders, customers=customers, seed=seed, chunk=chunk)
 
 
 def event_file(folder: Path, *, events: int, customers: int, seed: int = 7) -> Path:
@@ -81,38 +63,71 @@ def event_file(folder: Path, *, events: int, customers: int, seed: int = 7) -> P
     ``event_type``, ``session_id``, ``product_id``.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    path = folder / f"events_{events // 1_000_000}m_{customers // 1_000}k_{seed}.parquet"
-    if path.exists():
-        return path
     rng = np.random.default_rng(seed)
+    acts = _customers(rng, customers)
+    kinds, chances = list(EVENTS), np.cumsum(list(EVENTS.values()))
+
+    def chunk(_: int, n: int) -> dict[str, Any]:
+        who, day = acts(n)
+        kind = np.searchsorted(chances, rng.random(n) * chances[-1]).clip(0, len(kinds) - 1)
+        return {
+            "customer_id": _named("c", who, 8),
+            "ts": _at(day),
+            "event_type": pa.DictionaryArray.from_arrays(kind.astype(np.int32), kinds),
+            "session_id": pa.array(who * DAYS + day.astype(np.int64)),
+            "product_id": _product(rng, n),
+        }
+
+    return _written(folder, "events", rows=events, customers=customers, seed=seed, chunk=chunk)
+
+
+def _customers(
+    rng: np.random.Generator, customers: int
+) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+    """Draw customers; return what draws who acts, and on which day after the first."""
     start = rng.integers(0, DAYS - 30, customers)
     end = np.minimum(start + rng.exponential(500, customers) + 1, DAYS)
     share = np.cumsum(rng.gamma(0.8, 1.0, customers) * (end - start) + 1e-3)
-    kinds, chances = list(EVENTS), np.cumsum(list(EVENTS.values()))
+
+    def acts(n: int) -> tuple[np.ndarray, np.ndarray]:
+        who = np.searchsorted(share, rng.random(n) * share[-1]).clip(0, customers - 1)
+        return who, start[who] + rng.random(n) * (end[who] - start[who])
+
+    return acts
+
+
+def _written(
+    folder: Path,
+    kind: str,
+    *,
+    rows: int,
+    customers: int,
+    seed: int,
+    chunk: Callable[[int, int], dict[str, Any]],
+) -> Path:
+    """Return the file, made of chunks unless it is there; it appears whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / f"{kind}_{rows // 1_000_000}m_{customers // 1_000}k_{seed}.parquet"
+    if path.exists():
+        return path
     temporary = path.with_suffix(".tmp")
     writer = None
-    for first in range(0, events, CHUNK):
-        n = min(CHUNK, events - first)
-        who = np.searchsorted(share, rng.random(n) * share[-1]).clip(0, customers - 1)
-        day = start[who] + rng.random(n) * (end[who] - start[who])
-        kind = np.searchsorted(chances, rng.random(n) * chances[-1]).clip(0, len(kinds) - 1)
-        table = pa.table(
-            {
-                "customer_id": _named("c", who, 8),
-                "ts": _at(day),
-                "event_type": pa.DictionaryArray.from_arrays(kind.astype(np.int32), kinds),
-                "session_id": pa.array(who * DAYS + day.astype(np.int64)),
-                "product_id": _named("p", (rng.random(n) ** 2 * 5_000).astype(np.int64), 4),
-            }
-        )
+    for first in range(0, rows, CHUNK):
+        table = pa.table(chunk(first, min(CHUNK, rows - first)))
         writer = writer or pq.ParquetWriter(temporary, table.schema)
         writer.write_table(table, row_group_size=250_000)
     if writer is not None:
         writer.close()
     temporary.rename(path)
     return path
+
+
+def _product(rng: np.random.Generator, n: int) -> Any:
+    """Return products, some of them bought more than others."""
+    return _named("p", (rng.random(n) ** 2 * 5_000).astype(np.int64), 4)
 
 
 def _at(day: np.ndarray) -> Any:

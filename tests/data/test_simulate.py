@@ -20,6 +20,7 @@ from churnkit.errors import ParameterError, UnknownNameError
 
 CUTOFF = "2024-06-01"
 HORIZON = 90
+STATES = ("engaged", "drifting", "gone")
 
 
 def orders_only(scenario, *, customers=10_000, days=730, seed=11):
@@ -43,6 +44,24 @@ def orders_in_horizon(history, customers):
     inside = heads["ts"].between(first, first + pd.Timedelta(days=HORIZON), inclusive="left")
     counts = heads[inside].groupby("customer_id").size()
     return counts.reindex(customers, fill_value=0).to_numpy(dtype=np.float64)
+
+
+def moves(channel, *, leave_per_month):
+    """Return the default scenario's daily probabilities between hidden states, by name."""
+    month = 365.25 / 12
+    factor = {"referral": 0.5, "search": 1.0, "social": 1.3, "discount": 2.0}[channel]
+    drift, recover, leave = (
+        1 - math.exp(-rate / month) for rate in (0.10 * factor, 0.15, leave_per_month)
+    )
+    return {
+        "engaged": {"engaged": 1 - drift, "drifting": drift, "gone": 0.0},
+        "drifting": {
+            "engaged": recover * (1 - leave),
+            "drifting": (1 - recover) * (1 - leave),
+            "gone": leave,
+        },
+        "gone": {"engaged": 0.0, "drifting": 0.0, "gone": 1.0},
+    }
 
 
 def area_under_curve(positive, negative):
@@ -101,25 +120,13 @@ def test_churn_probability_equals_the_sum_over_all_hidden_paths():
     scenario = replace(SCENARIOS["seasonal"], orders_per_year=200.0, leave_per_month=2.0)
     history = orders_only(scenario, customers=300, days=120)
     cutoff, days = date(2023, 4, 3), 4  # a Monday
-    drift_factor = {"referral": 0.5, "search": 1.0, "social": 1.3, "discount": 2.0}
-    month = 365.25 / 12
     weekdays = [0.95, 0.95, 0.98, 1.02]
 
     actual = history.truth.true_churn_probability(cutoff, days)
 
     states = history.truth.hidden_state(cutoff)
     for customer, row in history.truth.customers().loc[states.index].iterrows():
-        drift = 1 - math.exp(-0.10 * drift_factor[row["acquisition_channel"]] / month)
-        recover, leave = 1 - math.exp(-0.15 / month), 1 - math.exp(-2.0 / month)
-        move = {
-            "engaged": {"engaged": 1 - drift, "drifting": drift, "gone": 0.0},
-            "drifting": {
-                "engaged": recover * (1 - leave),
-                "drifting": (1 - recover) * (1 - leave),
-                "gone": leave,
-            },
-            "gone": {"engaged": 0.0, "drifting": 0.0, "gone": 1.0},
-        }
+        move = moves(row["acquisition_channel"], leave_per_month=2.0)
         rate = row["orders_per_year"] / 365.25
         total = 0.0
         for path in itertools.product(move, repeat=days):
@@ -138,11 +145,10 @@ def test_knowable_churn_probability_equals_the_sum_over_all_hidden_paths():
     """After a few days of orders it is Bayes' rule over every path written out."""
     scenario = replace(SCENARIOS["stationary"], orders_per_year=200.0, leave_per_month=2.0)
     history = orders_only(scenario, customers=300, days=120)
-    days, month = 4, 365.25 / 12
+    days = 4
     cutoff = history.start + timedelta(days=days)
     weekdays = [0.80, 0.95, 0.95, 0.98]  # 1 January 2023 is a Sunday
     factor = {"engaged": 1.0, "drifting": 0.7, "gone": 0.0}
-    drift_factor = {"referral": 0.5, "search": 1.0, "social": 1.3, "discount": 2.0}
 
     knowable = history.truth.knowable_churn_probability(history.tables, cutoff, 1)
 
@@ -151,21 +157,11 @@ def test_knowable_churn_probability_equals_the_sum_over_all_hidden_paths():
     heads = order_heads(history)
     for customer, row in there_before.head(15).iterrows():
         placed = heads.loc[heads["customer_id"] == customer, "ts"].dt.date.value_counts()
-        drift = 1 - math.exp(-0.10 * drift_factor[row["acquisition_channel"]] / month)
-        recover, leave = 1 - math.exp(-0.15 / month), 1 - math.exp(-2.0 / month)
-        move = {
-            "engaged": {"engaged": 1 - drift, "drifting": drift, "gone": 0.0},
-            "drifting": {
-                "engaged": recover * (1 - leave),
-                "drifting": (1 - recover) * (1 - leave),
-                "gone": leave,
-            },
-            "gone": {"engaged": 0.0, "drifting": 0.0, "gone": 1.0},
-        }
+        move = moves(row["acquisition_channel"], leave_per_month=2.0)
         # Of those who ever joined, so many days were lived engaged for each one lived drifting.
-        back = recover * (1 - leave)
-        engaged = (1 - (1 - recover) * (1 - leave)) / drift
-        joiner = np.linalg.inv(np.eye(2) - [[1 - drift, drift], [back, 1 - leave - back]])[0]
+        living = np.array([[move[a][b] for b in STATES[:2]] for a in STATES[:2]])
+        engaged = (1 - living[1, 1]) / living[0, 1]
+        joiner = np.linalg.inv(np.eye(2) - living)[0]
         assert joiner[0] / joiner[1] == pytest.approx(engaged)
         # A day after joining at the earliest: one step of the chain less than all days lived.
         first = dict(zip(("engaged", "drifting"), joiner - [1.0, 0.0], strict=True))
