@@ -1,4 +1,4 @@
-"""The commands: their arguments, their help, and what each prints."""
+"""The commands on a configuration: their arguments, their help, and what each prints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnkit.cli.commands_without_config import init, list_names, promote
 from churnkit.cli.metrics_command import metrics
 from churnkit.cli.options import (
     AsJson,
@@ -263,85 +264,9 @@ def report(
     carry_out(verb, config, overrides=overrides, as_json=as_json, quiet=quiet, debug=debug)
 
 
-@app.command()
-def init(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...",
-            help="Files, .parquet, .csv or .csv.gz: orders, events, subscriptions, … each of one"
-            " table. TABLE=FILE says which, where the columns do not.",
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option(metavar="YAML", help="Default: the first file's name with .yaml.")
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="Business zone of naive times.")] = "UTC",
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Write a commented configuration for data files by looking at their columns.
-
-    Example: churnkit init orders.csv events.parquet --time-zone Europe/London
-    """
-    from churnkit.cli import show
-    from churnkit.cli.console import Console
-
-    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
-        from churnkit.pipeline import init as do
-
-        result = do(*files, output=output, time_zone=time_zone, replace=force)
-        console.finish(result, lambda: show.started(console, result))
-
-
-@app.command(name="list")
-def list_names(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="features, models, baselines, config, …")
-    ] = "kinds",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """List what a configuration may name: features, models, calibrations, keys and more.
-
-    Example: churnkit list features
-    """
-    from churnkit.cli import show
-    from churnkit.cli.console import Console
-
-    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
-        from churnkit.pipeline import list_names as do
-
-        result = do(kind)
-        console.finish(result, lambda: show.names(console, result))
-
-
-@app.command()
-def promote(
-    name: Annotated[str, typer.Argument(help="Registered model.")],
-    version: Annotated[str, typer.Argument(help="Version that becomes the champion.")],
-    uri: Annotated[
-        str | None, typer.Option(help="Tracking server. Default: the store in models/.")
-    ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Move the alias champion to a version of a registered model.
-
-    Example: churnkit promote online_retail_ii 3
-    """
-    from churnkit.cli import show
-    from churnkit.cli.console import Console
-
-    with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
-        from churnkit.pipeline import promote as do
-
-        result = do(name, version, uri=uri)
-        console.finish(result, lambda: show.promoted(console, result))
+app.command()(init)
+app.command(name="list")(list_names)
+app.command()(promote)
 
 
 def _version(wanted: bool) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from churnkit.engines import spark_sql
-from churnkit.engines.csv_layout import CsvLayout, csv_layout
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn
 from churnkit.engines.spark_barrier import run_together
 from churnkit.engines.spark_errors import GONE, sentence
-from churnkit.engines.spark_files import address, files_of, literally, remove, replacing
+from churnkit.engines.spark_files import address, files_of, remove, replacing
+from churnkit.engines.spark_reading import in_types_of_spark, read_csv, read_parquet
 from churnkit.engines.spark_session import is_local, open_spark
 from churnkit.errors import ChurnkitError, ConfigError, DataError
 
@@ -89,14 +89,14 @@ class SparkEngine:
     def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
         """Make a view of Parquet or CSV files; see :class:`Engine`."""
         with self._speaking():
-            rows = self._csv(paths) if file_format == "csv" else self._parquet(paths)
-            return self._view(rows)
+            read = read_csv if file_format == "csv" else read_parquet
+            return self._view(read(self._spark, paths))
 
     def add_arrow(self, table: pa.Table) -> str:
         """Make a view of an Arrow table; see :class:`Engine`."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        plain = _plain(table)
+        plain = in_types_of_spark(table)
         with self._speaking():
             schema = from_arrow_schema(plain.schema, prefer_timestamp_ntz=True)
             return self._view(self._spark.createDataFrame(plain, schema))
@@ -261,46 +261,6 @@ class SparkEngine:
         rows.write.option("maxRecordsPerFile", rows_per_file).parquet(path)
         return self._spark.read.schema(rows.schema).parquet(path)
 
-    def _csv(self, paths: Sequence[str]) -> Any:
-        """Return CSV files as text, each by its own header."""
-        groups: dict[CsvLayout, list[str]] = {}
-        for path in paths:
-            groups.setdefault(csv_layout(path), []).append(path)
-        parts = [
-            self._spark.read.schema(", ".join(f"`{_escaped(c)}` STRING" for c in layout.columns))
-            .options(sep=layout.delimiter, header=True, quote='"', escape='"', mode="FAILFAST")
-            .options(multiLine=True, encoding="UTF-8")
-            .csv([literally(address(path)) for path in members])
-            for layout, members in groups.items()
-        ]
-        return _together(parts)
-
-    def _parquet(self, paths: Sequence[str]) -> Any:
-        """Return Parquet files; columns whose types differ between files as text."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            schemas = {path: pq.read_schema(path) for path in paths}
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(ENGINE_SAYS + " ".join(str(error).split())[:300]) from error
-        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
-        for path, schema in schemas.items():
-            key = tuple(sorted((field.name, str(field.type)) for field in schema))
-            groups.setdefault(key, []).append(path)
-        parts = []
-        for key, members in groups.items():
-            rows = self._spark.read.parquet(*(literally(address(path)) for path in members))
-            nanos = {name for name, kind in key if kind.startswith("timestamp[ns")}
-            aware = {name for name, kind in key if name in nanos and "tz=" in kind}
-            parts.append(_read_nanoseconds(rows, nanos=nanos, aware=aware))
-        seen: dict[str, set[str]] = {}
-        for part in parts:
-            for column, sql_type in part.dtypes:
-                seen.setdefault(column, set()).add(sql_type)
-        differing = {column for column, found in seen.items() if len(found) > 1}
-        return _together([_text_of(part, differing) for part in parts])
-
     @contextmanager
     def _speaking(self) -> Iterator[None]:
         """Turn Spark's own errors into one sentence."""
@@ -334,63 +294,3 @@ def _on_worker(sent: Any) -> Callable[[Any], Iterator[Any]]:
             yield from table.combine_chunks().to_batches()
 
     return call
-
-
-def _escaped(name: str) -> str:
-    return name.replace("`", "``")
-
-
-def _together(parts: Sequence[Any]) -> Any:
-    first, *others = parts
-    for other in others:
-        first = first.unionByName(other, allowMissingColumns=True)
-    return first
-
-
-def _read_nanoseconds(rows: Any, *, nanos: set[str], aware: set[str]) -> Any:
-    """Return times that were read as a count of nanoseconds as times, cut to microseconds."""
-    if not nanos:
-        return rows
-    columns = []
-    for name in rows.columns:
-        moment = f"timestamp_micros({_tick(name)} div 1000)"
-        kind = "TIMESTAMP" if name in aware else "TIMESTAMP_NTZ"
-        given = f"CAST({moment} AS {kind}) AS {_tick(name)}"
-        columns.append(given if name in nanos else _tick(name))
-    return rows.selectExpr(*columns)
-
-
-def _text_of(rows: Any, names: set[str]) -> Any:
-    """Return the rows with some columns as text, as the source says them."""
-    types = dict(rows.dtypes)
-    return rows.selectExpr(
-        *(
-            f"{spark_sql.as_text(c, sql_type=types[c])} AS {quoted(c)}" if c in names else _tick(c)
-            for c in rows.columns
-        )
-    )
-
-
-def _tick(name: str) -> str:
-    return quoted(name)
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Return an Arrow table of types that Spark has."""
-    import pyarrow as pa
-
-    fields = []
-    for field in table.schema:
-        kind = field.type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_null(kind) or pa.types.is_string_view(kind):
-            kind = pa.string()
-        elif pa.types.is_unsigned_integer(kind):
-            kind = pa.decimal128(20, 0) if kind.bit_width == 64 else pa.int64()
-        elif pa.types.is_timestamp(kind):
-            kind = pa.timestamp("us", kind.tz)
-        elif pa.types.is_date64(kind):
-            kind = pa.date32()
-        fields.append(pa.field(field.name, kind))
-    return table.cast(pa.schema(fields), safe=False)

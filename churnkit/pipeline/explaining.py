@@ -10,12 +10,13 @@ import numpy as np
 from churnkit.data.sinks import open_sink
 from churnkit.data.windows import as_day, midnight_us
 from churnkit.errors import DataError, ParameterError
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.customer_page import customer_pages
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.explained import ExplainResult
 from churnkit.pipeline.population import contribution_schema, explain_population
 from churnkit.pipeline.registered import open_bundle
-from churnkit.pipeline.session import as_config, open_session
+from churnkit.pipeline.session import open_session
 from churnkit.pipeline.tables import CUSTOMER_TABLES
 from churnkit.reasons import change_of_drivers, drivers_by_segment
 from churnkit.registry import did_you_mean

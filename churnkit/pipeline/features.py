@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from churnkit.data.windows import Snapshot, as_day
 from churnkit.features.build import build_features as build_in_engine
 from churnkit.features.named import make_builders
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.learning import learned_features
-from churnkit.pipeline.session import as_config, open_session
+from churnkit.pipeline.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,9 +10,10 @@ import narwhals as nw
 
 from churnkit.data.windows import as_day, midnight_us
 from churnkit.errors import ParameterError
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.definitions import activity_window_days, definitions_of, known_margin
 from churnkit.pipeline.metrics_result import MetricsResult
-from churnkit.pipeline.session import Session, as_config, open_session
+from churnkit.pipeline.session import Session, open_session
 from churnkit.pipeline.tables import OTHER_TABLES, history_of
 from churnkit.pipeline.views import (
     ViewResult,

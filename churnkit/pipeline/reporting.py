@@ -13,6 +13,7 @@ from churnkit.data.windows import Snapshot
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.features.named import make_builders
 from churnkit.pipeline.cards import LEVELS, outcome_of
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.customer_views import (
     customer_views,
     drawn_customers,
@@ -23,7 +24,7 @@ from churnkit.pipeline.customer_views import (
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.scoring import score_in
-from churnkit.pipeline.session import as_config, now, open_session
+from churnkit.pipeline.session import now, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.reporting import MOST_CUSTOMERS, LevelPoint, Report, render_report
 from churnkit.retention.cohorts import cohort_triangle

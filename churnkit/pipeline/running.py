@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.models.bundle import load_bundle
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.reporting import report, report_in
 from churnkit.pipeline.results import RunResult
 from churnkit.pipeline.scoring import refuse_output, score, score_in
-from churnkit.pipeline.session import as_config, open_session
+from churnkit.pipeline.session import open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.pipeline.training import train_in, validation_of
 

@@ -16,6 +16,7 @@ from churnkit.engines import ClusterEngine
 from churnkit.errors import DataError, ParameterError
 from churnkit.features.learned import unknown_values
 from churnkit.features.named import make_builders
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.definitions import definitions_of, yearly_churn_of
 from churnkit.pipeline.elsewhere import customers_without_orders
 from churnkit.pipeline.reasoning import reasons_of
@@ -24,7 +25,6 @@ from churnkit.pipeline.rejected import write_rejected
 from churnkit.pipeline.results import ScoreResult
 from churnkit.pipeline.session import (
     Session,
-    as_config,
     now,
     open_session,
 )

@@ -25,13 +25,14 @@ from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.joining import joint_training
 from churnkit.pipeline.leaks import leak_cautions
 from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
 from churnkit.pipeline.results import TrainResult, ValidationResult
 from churnkit.pipeline.searching import log_searches
-from churnkit.pipeline.session import Session, as_config, open_session
+from churnkit.pipeline.session import Session, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.tracking import Tracker, decide_champion
 

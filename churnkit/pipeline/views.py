@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from churnkit.data.sinks import open_sink, replace_file, write_json
 from churnkit.data.windows import as_day
 from churnkit.errors import ConfigError, ParameterError
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.rejected import write_rejected
-from churnkit.pipeline.session import as_config, open_session
+from churnkit.pipeline.session import open_session
 from churnkit.pipeline.tables import history_of
 from churnkit.pipeline.view_list import VIEWS
 from churnkit.pipeline.view_makers import Asked

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from churnkit.data.simulate import simulate_shop
+from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.happenings import MOST_DAYS, happenings_of, orders_of
-from churnkit.pipeline.session import as_config, open_session
+from churnkit.pipeline.session import open_session
 
 ZONE = "Europe/Berlin"
 
