@@ -48,7 +48,7 @@ MOMENTS = (
 
 
 def orders_of(session: Session, ids: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
-    """Return day and amount of the orders of some customers, oldest first."""
+    """Return day and amount of the orders of some customers, oldest first; the smaller of one time."""
     if "orders" not in session.read.history.tables:
         return {}
     rows = session.read.history.tables["orders"].filter(
@@ -57,7 +57,7 @@ def orders_of(session: Session, ids: Sequence[str]) -> dict[str, list[tuple[str,
     table = session.engine.collect(rows.select("customer_id", "ts_us", "amount"))
     zone = ZoneInfo(session.config.data.time_zone)
     found: dict[str, list[tuple[str, float]]] = {}
-    for row in table.sort_by("ts_us").to_pylist():
+    for row in table.sort_by([("ts_us", "ascending"), ("amount", "ascending")]).to_pylist():
         found.setdefault(row["customer_id"], []).append(
             (_day(row["ts_us"], zone), float(row["amount"]))
         )

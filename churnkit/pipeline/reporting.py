@@ -23,17 +23,16 @@ from churnkit.pipeline.customer_views import (
 )
 from churnkit.pipeline.metrics import monthly_metrics_in
 from churnkit.pipeline.registered import open_bundle
+from churnkit.pipeline.scored_customers import most_at_risk, scored_customers
 from churnkit.pipeline.scoring import score_in
 from churnkit.pipeline.session import now, open_session
 from churnkit.pipeline.tables import OTHER_TABLES
-from churnkit.reporting import MOST_CUSTOMERS, LevelPoint, Report, render_report
+from churnkit.reporting import LevelPoint, Report, render_report
 from churnkit.retention.cohorts import cohort_triangle
 from churnkit.retention.periods import last_boundary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    import pyarrow as pa
+    from collections.abc import Callable, Iterator, Mapping
 
     from churnkit.config import Config
     from churnkit.models.bundle import Bundle
@@ -44,33 +43,6 @@ if TYPE_CHECKING:
     from churnkit.retention.cohorts import CohortTriangle
 
 __all__ = ["ReportResult", "report", "report_in"]
-
-COLUMNS = (
-    "customer_id",
-    "status",
-    "risk_band",
-    "risk_rank",
-    "churn_probability",
-    "expected_spend",
-    "expected_spend_low",
-    "expected_spend_high",
-    "value_at_risk",
-    "expected_next_order_at",
-    "p_alive",
-    "orders",
-    "average_order_value",
-    "purchase_frequency_per_year",
-    "mean_days_between_orders",
-    "days_since_last_order",
-    "tenure_days",
-    "historical_ltv",
-    "formula_ltv",
-    "r_score",
-    "f_score",
-    "m_score",
-    "rfm_segment",
-)
-
 
 OF_SUBSCRIBERS = ("mrr", "expected_mrr_retained", "mrr_at_risk")
 
@@ -173,8 +145,8 @@ def report_in(
     session.progress("making the report")
     reason = ("reason_1", "reason_1_feature") if config.scoring.reasons else ()
     of_mrr = OF_SUBSCRIBERS if bundle.models.contract is not None else ()
-    scores = _scored_customers(scored, columns=(*COLUMNS, *of_mrr, *reason))
-    top = _most_at_risk(scores)
+    scores = scored_customers(scored, also=(*of_mrr, *reason), time_zone=bundle.data["time_zone"])
+    top = most_at_risk(scores)
     views: list[CustomerView] = []
     drivers = None
     if scores.num_rows:
@@ -206,35 +178,6 @@ def report_in(
     return ReportResult(
         output=target, size=len(page), customers=len(views), as_of=str(session.as_of)
     )
-
-
-def _scored_customers(scored: ScoreResult, *, columns: Sequence[str]) -> pa.Table:
-    """Return the scored customers of a score table, with the columns that the page needs."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    path = scored.output
-    if path.suffix.lower() == ".csv":
-        from pyarrow import csv
-
-        # Only an empty cell is a null, and an id stays text.
-        options = csv.ConvertOptions(
-            include_columns=list(columns),
-            column_types={"customer_id": pa.string(), "expected_next_order_at": pa.string()},
-            null_values=[""],
-            strings_can_be_null=True,
-        )
-        table = csv.read_csv(path, convert_options=options)
-    else:
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(path, columns=list(columns), filters=scored.part)
-    return table.filter(pc.equal(table.column("status"), "scored"))
-
-
-def _most_at_risk(scores: pa.Table) -> pa.Table:
-    order = [("value_at_risk", "descending"), ("customer_id", "ascending")]
-    return scores.sort_by(order).slice(0, MOST_CUSTOMERS)
 
 
 def _means(bundle: Bundle) -> dict[str, dict[str, float | None]]:

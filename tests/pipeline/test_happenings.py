@@ -79,3 +79,18 @@ def test_orders_are_those_of_the_table(tables, seen):
         assert sum(amount for _, amount in found.get(name, [])) == pytest.approx(
             float(theirs["amount"].sum())
         )
+
+
+def test_orders_of_one_time_come_in_one_order_whatever_the_rows():
+    """Engines return rows in any order; of two orders of one instant the smaller comes first."""
+    config = as_config({"name": "shop", "data": {"orders": {"source": "orders.parquet"}}})
+    at = pd.Timestamp("2024-02-01 10:00")
+    rows = {"customer_id": "a", "ts": at, "amount": [30.0, 10.0, 20.0], "order_id": ["x", "y", "z"]}
+    frame = pd.DataFrame(rows)
+
+    found = []
+    for given in (frame, frame.iloc[::-1]):
+        with open_session(config, tables={"orders": given}) as session:
+            found.append(orders_of(session, ["a"])["a"])
+
+    assert found == [[("2024-02-01", 10.0), ("2024-02-01", 20.0), ("2024-02-01", 30.0)]] * 2
