@@ -42,7 +42,9 @@ AsOf = Annotated[
 RequireSkill = Annotated[
     bool,
     typer.Option(
-        "--require-skill", help="Refuse a model no better than the base rate (exit code 4)."
+        "--require-skill",
+        help="Refuse a model no better than the base rate or, of subscribers, than the base rate by"
+        " time subscribed (exit code 4).",
     ),
 ]
 Model = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from churnkit.evaluation.predictive import (
     reliability_table,
     spend_metrics,
 )
+from churnkit.evaluation.skill import contract_skill, snapshot_gains
 from churnkit.models.baselines import BASELINES
 from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.windows import Snapshot, SnapshotPlan
     from churnkit.evaluation.guards import Skill
+    from churnkit.evaluation.skill import ContractSkill, SnapshotGains
     from churnkit.evaluation.snapshots import SnapshotLoader
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.training import Models, ModelSettings, Predictions
@@ -42,6 +44,7 @@ __all__ = [
     "evaluate_snapshot",
     "mean_metrics",
     "predict_snapshot",
+    "said_of",
 ]
 
 Metrics = dict[str, float | None]
@@ -67,6 +70,8 @@ class SnapshotResult:
     calibration : dict or None
         Of the model: ``ece`` with its 95 % interval (``ece_low``, ``ece_high``), the ``reliability``
         table as columns, and ``spend_total``: expected, low, high, actual.
+    gains : SnapshotGains or None
+        Of subscribers, whose skill all cutoffs of a test show together.
     """
 
     cutoff: str
@@ -76,23 +81,33 @@ class SnapshotResult:
     models: dict[str, Metrics]
     skill: Skill | None = None
     calibration: dict[str, Any] | None = None
+    gains: SnapshotGains | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def no_skill(self) -> str | None:
+        """Why the model cannot be said to be better than the base rate at this cutoff, or None.
+
+        Of subscribers only where the ranking cannot be judged: see :attr:`Backtest.contract_skill`.
+        """
+        if self.skill is None or self.skill.has_skill:
+            return None
+        if self.skill.auc is None:
+            whom = "all" if self.models["model"]["churn.base_rate"] else "none"
+            return (
+                f"test at {self.cutoff}: {whom} of the {self.customers:,} customers churned, so the"
+                " ranking cannot be judged; choose another snapshots.horizon_days"
+            )
+        if self.gains is not None:
+            return None
+        return (
+            f"test at {self.cutoff}: the model is no better than the base rate"
+            f" (AUC {_shown(self.skill.auc)}, 95 % interval from {_shown(self.skill.auc_low)})"
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the model at this cutoff, a sentence each; empty if nothing is."""
-        found = []
-        if self.skill is not None and self.skill.auc is None:
-            share = self.models["model"]["churn.base_rate"]
-            whom = "all" if share else "none"
-            found.append(
-                f"test at {self.cutoff}: {whom} of the {self.customers:,} customers churned, so the"
-                " ranking cannot be judged; choose another snapshots.horizon_days"
-            )
-        elif self.skill is not None and not self.skill.has_skill:
-            found.append(
-                f"test at {self.cutoff}: the model is no better than the base rate"
-                f" (AUC {_shown(self.skill.auc)}, 95 % interval from {_shown(self.skill.auc_low)})"
-            )
+        found = [] if self.no_skill is None else [self.no_skill]
         bias = self.models["model"].get("spend.total_bias")
         if bias is not None and level_is_off(bias):
             found.append(
@@ -134,8 +149,31 @@ class Backtest:
     snapshots: tuple[SnapshotResult, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON: ``{"name", "snapshots": [...]}``."""
-        return {"name": self.name, "snapshots": [s.to_dict() for s in self.snapshots]}
+        """Return plain values for JSON: ``{"name", "snapshots": [...], "skill"}``."""
+        skill = self.contract_skill
+        return {
+            "name": self.name,
+            "snapshots": [s.to_dict() for s in self.snapshots],
+            "skill": None if skill is None else skill.to_dict(),
+        }
+
+    @property
+    def contract_skill(self) -> ContractSkill | None:
+        """What all cutoffs together say of the skill of a model of subscribers; None of others."""
+        gains = {s.cutoff: s.gains for s in self.snapshots if s.gains is not None}
+        return contract_skill(gains) if gains else None
+
+    @property
+    def no_skill(self) -> tuple[str, ...]:
+        """What the model is no better than, a sentence each; empty if it has skill.
+
+        Of customers who order: a sentence for each cutoff at which it is no better than the base
+        rate. Of subscribers one for all cutoffs: no better than the base rate, or than the base rate
+        by time subscribed.
+        """
+        found = [s.no_skill for s in self.snapshots]
+        skill = self.contract_skill
+        return tuple(one for one in (*found, skill and skill.statement) if one)
 
     def mean(self) -> dict[str, Metrics]:
         """Return each model's metrics averaged over the cutoffs; None where any is undefined."""
@@ -234,6 +272,7 @@ def evaluate_snapshot(
         models=results,
         skill=churn_skill(test.churned, predicted.churn_probability),
         calibration=_calibration(predicted, test),
+        gains=snapshot_gains(test, predicted.churn_probability),
     )
     for warning in result.warnings:
         logger.warning(warning)
@@ -304,4 +343,13 @@ def backtest(
         if refit is not None:
             models, _ = refit(models, plan.train)
         results.append(evaluate_snapshot(models, train, test))
-    return Backtest(name=name, snapshots=tuple(results))
+    return said_of(results, name=name)
+
+
+def said_of(results: Sequence[SnapshotResult], *, name: str) -> Backtest:
+    """Return the results of all test cutoffs, and warn of what only all of them together show."""
+    tested = Backtest(name=name, snapshots=tuple(results))
+    skill = tested.contract_skill
+    if skill is not None and skill.statement is not None:
+        logger.warning(skill.statement)
+    return tested

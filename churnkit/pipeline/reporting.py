@@ -164,6 +164,7 @@ def report_in(
             means=_means(bundle),
             tests=tuple(_tests(session, bundle)),
             levels=tuple(LevelPoint(**point) for point in bundle.notes.get(LEVELS, ())),
+            no_skill=tuple(bundle.notes.get("no_skill", ())),
             drivers=drivers,
             by_reason=reason_cohorts(bundle, scores) if reason else (),
             metrics=metrics.report,

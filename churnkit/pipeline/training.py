@@ -14,6 +14,7 @@ from churnkit.evaluation.backtest import (
     evaluate_snapshot,
     mean_metrics,
     predict_snapshot,
+    said_of,
 )
 from churnkit.evaluation.backtest import backtest as run_backtest
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
@@ -163,6 +164,7 @@ def train(
         Frames in place of configured sources.
     require_skill : bool
         Whether a churn model that is no better than the base rate is refused: nothing is saved.
+        One of subscribers also if it is no better than the base rate by time subscribed.
     progress : callable, optional
         Told what is being done.
 
@@ -195,17 +197,17 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     session.progress("testing beside the baselines")
     tests = [load(s) for s in plan.test]
     results = [evaluate_snapshot(models, snapshots, test) for test in tests]
-    tested = Backtest(name=config.name, snapshots=tuple(results))
-    unskilled = [r for r in results if r.skill is not None and not r.skill.has_skill]
-    if unskilled and require_skill:
-        raise ModelGuardError("; ".join(r.warnings[0] for r in unskilled))
+    tested = said_of(results, name=config.name)
+    if tested.no_skill and require_skill:
+        raise ModelGuardError("; ".join(tested.no_skill))
     knowing = leak_cautions(session, snapshots[-1], builders=load.builders)
     for caution in knowing:
         logger.warning(caution)
-    cautions = [*(caution for r in results for caution in r.warnings), *knowing]
+    cautions = list(dict.fromkeys([*(w for r in results for w in r.warnings), *tested.no_skill]))
     notes = {
         **notes,
-        "cautions": cautions,
+        "cautions": [*cautions, *knowing],
+        "no_skill": list(tested.no_skill),
         "contact": _best_contact(models, tests[-1]) if tests else None,
         LEVELS: level_over_time(models, train=snapshots, tests=tests),
         "search": [search.summary() for search in searches],

@@ -184,6 +184,7 @@ def _metrics(bundle: Bundle) -> list[str]:
         f"On customers at cutoffs later than every label of the training: {tested}."
         + (" Means over the cutoffs." if len(snapshots) > 1 else ""),
         _table(("metric", "", *found["models"]), rows),
+        *(f"**{said[:1].upper()}{said[1:]}.**" for said in bundle.notes.get("no_skill", ())),
     ]
 
 

@@ -122,7 +122,8 @@ def warnings(
     report: Report, *, levels: Sequence[Mapping[str, Any]], drift: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """Return what a reader should know before trusting the numbers."""
-    found = [
+    found = [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in report.no_skill]
+    found += [
         f"At the test of {row['cutoff']}, the total of {row['what']} was predicted as"
         f" {row['predicted']} and came to {row['actual']} ({row['off']}): more than 10 % off."
         for row in levels

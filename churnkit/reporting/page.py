@@ -66,6 +66,8 @@ class Report:
         Predictions and outcomes at the test cutoffs, oldest first; empty where they cannot be had.
     levels : sequence of LevelPoint
         Totals predicted and actual at the cutoffs of training and test, oldest first.
+    no_skill : sequence of str
+        What the model was no better than in its test, a sentence each.
     drivers : DriverSample or None
     by_reason : sequence of mapping
         Scored customers by their main reason; see :func:`churnkit.reporting.drivers.reason_rows`.
@@ -86,6 +88,7 @@ class Report:
     means: Mapping[str, Mapping[str, float | None]]
     tests: Sequence[TestOutcome] = ()
     levels: Sequence[LevelPoint] = ()
+    no_skill: Sequence[str] = ()
     drivers: DriverSample | None = None
     by_reason: Sequence[Mapping[str, Any]] = ()
     metrics: RetentionReport | None = None

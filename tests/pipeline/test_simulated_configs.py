@@ -47,6 +47,8 @@ def test_subscriptions_alone_run_from_data_to_page(workplace):
     assert set(manifest["statuses"]) == {"scored", "inactive", "no_valid_subscriptions"}
     assert manifest["rows"] == len(scores)
     assert manifest["label"]["kind"] == "subscription_end"
+    assert result.train.backtest.to_dict()["skill"]["retention_curve"]["better"]
+    assert result.train.notes["no_skill"] == []
     assert (scored["mrr"] > 0).all()
     assert (scored["mrr_at_risk"] <= scored["mrr"] + 1e-9).all()
     assert (scored["expected_mrr_retained"] <= scored["mrr"] + 1e-9).all()

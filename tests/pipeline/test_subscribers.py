@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import churnkit
+from churnkit.errors import ModelGuardError
 from churnkit.models.bundle import load_bundle
 from churnkit.tracking.frame_scores import score_frame
 
@@ -28,24 +29,29 @@ CONFIG = {
 }
 
 
-@pytest.fixture
-def periods():
-    """Give subscriptions of 300 customers who leave at a rate of their own."""
+def subscriptions_of(customers):
+    """Return subscriptions of customers who leave at a rate of their own, which nothing else shows."""
     rng = np.random.default_rng(3)
-    begun = rng.integers(0, 600, 300)
-    lasts = rng.exponential(rng.choice([40.0, 500.0], 300)).astype(int) + 1
+    begun = rng.integers(0, 600, customers)
+    lasts = rng.exponential(rng.choice([40.0, 500.0], customers)).astype(int) + 1
     first = pd.Timestamp("2023-01-01")
     ended = first + pd.to_timedelta(begun + lasts, unit="D")
     last = first + pd.Timedelta(days=600)
     table = pd.DataFrame(
         {
-            "customer_id": [f"c{i:03d}" for i in range(300)],
+            "customer_id": [f"c{i:03d}" for i in range(customers)],
             "started_at": first + pd.to_timedelta(begun, unit="D"),
             "ended_at": pd.Series(ended).where(pd.Series(ended) < last),
             "mrr": 10.0,
         }
     )
     return {"subscriptions": table}
+
+
+@pytest.fixture
+def periods():
+    """Give the subscriptions of 300 customers."""
+    return subscriptions_of(300)
 
 
 def test_scores_of_the_bundle_are_those_of_the_backtest(periods, workplace):
@@ -118,3 +124,41 @@ def test_the_logged_model_of_several_tables_scores_as_the_job_does(periods, tick
         assert mine["status"].to_dict() == expected["status"].to_dict(), way
         for column in ("churn_probability", "mrr_at_risk", "expected_spend"):
             pd.testing.assert_series_equal(mine[column], expected[column], check_like=True)
+
+
+def test_endings_by_time_subscribed_alone_are_no_skill_of_the_features(workplace, caplog):
+    """The run, the model's notes, the card and the JSON say so; asked for skill, it is refused."""
+    periods = subscriptions_of(1500)
+    rule = "no better than the base rate by time subscribed"
+    with pytest.raises(ModelGuardError, match=rule):
+        churnkit.train(CONFIG, tables=periods, require_skill=True)
+    assert not (workplace / "models" / "subscribers").exists()
+
+    with caplog.at_level("WARNING", logger="churnkit"):
+        trained = churnkit.train(CONFIG, tables=periods)
+
+    (said,) = trained.notes["no_skill"]
+    assert rule in said
+    assert said in caplog.messages
+    assert said in trained.notes["cautions"]
+    assert trained.backtest.to_dict()["skill"]["statement"] == said
+    assert said[1:] in (trained.bundle_folder / "MODEL_CARD.md").read_text("utf-8")
+
+
+def test_features_that_tell_are_skill(workplace):
+    """Who opens a ticket before leaving is found among those who are subscribed equally long."""
+    periods = subscriptions_of(1500)
+    ended = periods["subscriptions"].dropna(subset="ended_at")
+    day = pd.Timedelta(days=1)
+    asked = ended.assign(opened_at=(ended["ended_at"] - 50 * day).clip(lower=ended["started_at"]))
+    tables = periods | {"support_tickets": asked[["customer_id", "opened_at"]]}
+    config = CONFIG | {
+        "data": CONFIG["data"] | {"support_tickets": {"source": "given.csv"}},
+        "features": {"subscription": {}, "support": {}},
+    }
+
+    trained = churnkit.train(config, tables=tables, require_skill=True)
+
+    skill = trained.backtest.to_dict()["skill"]
+    assert (skill["base_rate"]["better"], skill["retention_curve"]["better"]) == (True, True)
+    assert trained.notes["no_skill"] == []

@@ -131,3 +131,12 @@ def test_card_of_subscribers_says_who_pays_and_what_ends(bundle, outcome, orders
     assert "- Population: customers with a paid subscription running at the cutoff." in text
     assert "ends before the end of the horizon (trial plans: free)." in text
     assert "- Spend: revenue of paid subscriptions" in text
+
+
+def test_card_says_what_the_model_is_no_better_than(bundle, outcome, orders_report):
+    """A sentence of its own under the metrics; without one nothing is said."""
+    said = "test at 2024-01-01: the model is no better than the base rate"
+    weak = replace(bundle, notes={"no_skill": [said]})
+
+    assert f"**T{said[1:]}.**" in card(weak, outcome, orders_report)
+    assert "no better than" not in card(bundle, outcome, orders_report)

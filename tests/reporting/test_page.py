@@ -71,6 +71,16 @@ def test_every_link_of_the_page_leads_somewhere(report):
     assert wanted <= set(ids)
 
 
+def test_what_the_model_is_no_better_than_stands_before_the_numbers(report):
+    """The sentence of the test is the first of the warnings at the top of the page."""
+    said = "test at 2024-01-01: the model is no better than the base rate"
+
+    text = "".join(parsed(render_report(replace(report, no_skill=[said]))).text)
+
+    assert f"T{said[1:]}." in text
+    assert "no better than" not in "".join(parsed(render_report(report)).text)
+
+
 def test_policy_allows_the_page_s_own_script_only(report):
     """The content security policy names the hash of the one script that runs."""
     page = render_report(report)
