@@ -242,7 +242,7 @@ def open_session(
         wanted = {*also, *of_features}
         others = read_others(specs, wanted=wanted, retention=config.retention, **known)
         if label.table in specs:
-            mine = {name: others[name] for name in of_features}
+            mine = {name: table for name, table in others.items() if name in of_features}
             history = with_others(history, mine, stays=label.stays, engine=engine)
         yield Session(
             config=config,
