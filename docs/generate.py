@@ -27,6 +27,23 @@ from churnkit.scoring import score_schema
 HERE = Path(__file__).parent
 
 
+DATABASE = """## Tables of a database
+
+```yaml
+orders:
+  source: postgresql://analyst@db.example.com:5432/shop
+  query: SELECT * FROM sales.orders WHERE placed_at >= '2022-01-01'
+```
+
+`table: sales.orders` reads a table or view whole; names are taken as they are written. Install
+`churnkit-ml[postgres]`. A password is looked for where PostgreSQL's own programs look, in `PGPASSWORD` or
+`~/.pgpass`; one in the address is refused, since configurations are logged and printed. `columns`,
+`computed` and `filter` work on the query's columns, in the SQL of churnkit's engine. `uuid`, `numeric` and
+other types of the database's own come as text; churnkit reads ids, numbers and times from text. The rows
+come into churnkit's process as Arrow, all at once, and on Spark are sent from there: select what is
+needed, and export histories that do not fit to Parquet.""".splitlines()
+
+
 def config_page() -> str:
     """Return the page of every configuration key."""
     lines = [
@@ -42,7 +59,7 @@ def config_page() -> str:
         f"| `{k.path}` | {_cell(k.type)} | {_cell(k.default)} | {_cell(k.meaning)} |"
         for k in reference()
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *DATABASE]) + "\n"
 
 
 def commands_page() -> str:

@@ -69,9 +69,10 @@ class PolarsEngine:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--engines``; the default is those that need no Java."""
+    """Add ``--engines``, the default is those that need no Java, and ``--postgres``."""
     default = ",".join(LOCAL)
     parser.addoption("--engines", default=default, help="comma-separated, or 'all'")
+    parser.addoption("--postgres", action="store_true", help="run what needs a PostgreSQL server")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -86,10 +87,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs Java unless ``--engines`` names Spark."""
+    """Leave out what needs Java unless ``--engines`` names Spark, and servers unless asked for."""
     chosen = config.getoption("--engines")
-    if chosen != "all" and "spark" not in chosen.split(","):
-        left_out = [item for item in items if item.get_closest_marker("spark")]
+    absent = set() if chosen == "all" or "spark" in chosen.split(",") else {"spark"}
+    if not config.getoption("--postgres"):
+        absent.add("postgres")
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
+    if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

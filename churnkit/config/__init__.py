@@ -8,6 +8,7 @@ documentation from it.
 
 from __future__ import annotations
 
+from churnkit.config.columns import TABLE_COLUMNS
 from churnkit.config.listing import Key, reference
 from churnkit.config.reading import load_config
 from churnkit.config.schema import (
@@ -26,7 +27,7 @@ from churnkit.config.schema import (
     Tracking,
 )
 from churnkit.config.starter import starter_config
-from churnkit.config.tables import TABLE_COLUMNS, Table
+from churnkit.config.tables import Table
 
 __all__ = [
     "TABLE_COLUMNS",

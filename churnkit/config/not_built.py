@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["NOT_BUILT_YET", "asks_for_not_built"]
 
 NOT_BUILT_YET: dict[str, str] = {
-    "data.*.source=postgresql://*": (
-        "postgresql:// sources are not built yet; export the table to Parquet or CSV"
-    ),
     "data.campaigns": "this table is not built yet; leave it out",
 }
 """``path`` (refused unless null) or ``path=pattern`` (refused where the text matches): the sentence.

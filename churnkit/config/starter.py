@@ -6,8 +6,8 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from churnkit.config.columns import TABLE_COLUMNS
 from churnkit.config.schema import Config
-from churnkit.config.tables import TABLE_COLUMNS
 from churnkit.config.yaml_text import dump_flow, parse_yaml
 from churnkit.errors import ConfigError
 

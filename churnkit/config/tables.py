@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Generic, Literal, Self, TypeAlias, TypeVar
+import re
+from typing import Generic, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from churnkit.config.columns import (
+    CampaignColumns,
+    CustomerColumns,
+    EventColumns,
+    MarketingCostColumns,
+    OrderColumns,
+    RewardColumns,
+    SubscriptionColumns,
+    SupportTicketColumns,
+    SurveyColumns,
+    TableColumns,
+)
 from churnkit.config.faults import Fault, FaultsError
-from churnkit.config.keys import Says
 from churnkit.config.values import Expressions, Section, SourceText, Text, TimeZone, freeze
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["TABLE_COLUMNS", "Data", "Table", "TableColumns"]
+__all__ = ["Data", "Table"]
 
 ENOUGH_FOR_METRICS = ("events", "subscriptions", "support_tickets", "surveys", "rewards")
 """Tables that have metrics of their own; the others only add to these or to the orders."""
 
-Column = Annotated[str, Field(min_length=1), Says("the name of a column, as text")]
-
-
-class TableColumns(Section):
-    """The columns of a table: ours as key, the source's as value."""
-
+DATABASE = "postgresql://"
+# user:password@host, and ?password=
+SECRET = re.compile(r"^\w+://[^/@?]*:[^/?]*@|[?&](ssl)?password=")
 
 Columns = TypeVar("Columns", bound=TableColumns)
 
@@ -32,8 +38,9 @@ class Table(Section, Generic[Columns]):
     """One input table."""
 
     source: SourceText = Field(
-        description="dataset:NAME for bundled data, table:NAME for a table of Spark's catalog, or a"
-        " path or glob of Parquet or CSV files, relative to the working directory"
+        description="dataset:NAME for bundled data, table:NAME for a table of Spark's catalog,"
+        " postgresql://user@host/database with query or table, or a path or glob of Parquet or CSV"
+        " files, relative to the working directory"
     )
     columns: Columns | None = Field(
         default=None,
@@ -52,10 +59,13 @@ class Table(Section, Generic[Columns]):
     )
     query: Text | None = Field(
         default=None,
-        description="SQL query whose rows are the table; only for postgresql:// sources",
+        description="SELECT whose rows are the table, in PostgreSQL's SQL; only for postgresql://"
+        " sources",
     )
     table: Text | None = Field(
-        default=None, description="table to read; only for postgresql:// sources"
+        default=None,
+        description="table or view to read whole, such as shop.orders, in place of query; only for"
+        " postgresql:// sources",
     )
 
     @property
@@ -64,132 +74,39 @@ class Table(Section, Generic[Columns]):
         given = {} if self.columns is None else self.columns.model_dump()
         return {ours: theirs for ours, theirs in given.items() if theirs is not None}
 
+    @property
+    def asked(self) -> str | None:
+        """The query that a database is asked; None where the source is no database."""
+        if self.table is None:
+            return self.query
+        parts = (part.replace('"', '""') for part in self.table.split("."))
+        return "SELECT * FROM " + ".".join(f'"{part}"' for part in parts)
+
+    @field_validator("source")
+    @classmethod
+    def _keeps_no_password(cls, value: str) -> str:
+        # The text of a configuration is logged with its runs and printed on their pages.
+        if value.startswith(DATABASE) and SECRET.search(value):
+            msg = "must not hold a password; set PGPASSWORD, or write it to ~/.pgpass"
+            raise FaultsError(Fault((), msg))
+        return value
+
     @field_validator("query", "table")
     @classmethod
     def _needs_a_database(cls, value: str | None, info: ValidationInfo) -> str | None:
-        source = info.data.get("source", "postgresql://")
-        if value is not None and not source.startswith("postgresql://"):
+        source = info.data.get("source", DATABASE)
+        if value is not None and not source.startswith(DATABASE):
             msg = f"is only for postgresql:// sources; the source is {source!r}"
             raise ValueError(msg)
         return value
 
-
-class OrderColumns(TableColumns):
-    """Columns of orders, or of order lines."""
-
-    customer_id: Column = Field(description="who bought")
-    ts: Column = Field(description="when: a timestamp, a date or ISO 8601 text")
-    amount: Column | None = Field(
-        default=None,
-        description="money of the row, negative for refunds; without it every order counts as 1.0",
-    )
-    order_id: Column | None = Field(
-        default=None,
-        description="joins the lines of one order; without it a day's rows are one order",
-    )
-    product_id: Column | None = Field(default=None, description="what was bought")
-    quantity: Column | None = Field(default=None, description="how many pieces")
-    discount: Column | None = Field(
-        default=None, description="money taken off the row, in the unit of amount"
-    )
-
-
-class EventColumns(TableColumns):
-    """Columns of events: visits, clicks, opens."""
-
-    customer_id: Column = Field(description="who acted")
-    ts: Column = Field(description="when it happened")
-    event_type: Column = Field(description="what happened: visit, email_open, cart_add, …")
-    channel: Column | None = Field(default=None, description="where: email, app, web, …")
-    campaign_id: Column | None = Field(default=None, description="the campaign that led to it")
-    session_id: Column | None = Field(default=None, description="joins the events of one visit")
-    product_id: Column | None = Field(default=None, description="the product it was about")
-    value: Column | None = Field(default=None, description="a number that belongs to the event")
-
-
-class SubscriptionColumns(TableColumns):
-    """Columns of subscriptions."""
-
-    customer_id: Column = Field(description="who subscribed")
-    started_at: Column = Field(description="first instant of the subscription")
-    ended_at: Column = Field(description="its end; null while it runs")
-    mrr: Column = Field(description="recurring revenue per month")
-    subscription_id: Column | None = Field(
-        default=None, description="joins changes of one contract"
-    )
-    plan: Column | None = Field(default=None, description="name of the plan")
-    seats: Column | None = Field(default=None, description="how many users it is paid for")
-    billing_months: Column | None = Field(
-        default=None, description="months between two payments: 1, 12; it renews as often"
-    )
-    payment_failed_at: Column | None = Field(
-        default=None, description="when a payment for it last failed"
-    )
-
-
-class SupportTicketColumns(TableColumns):
-    """Columns of support tickets."""
-
-    customer_id: Column = Field(description="who asked")
-    opened_at: Column = Field(description="when the ticket was opened")
-    first_response_at: Column | None = Field(default=None, description="when it was first answered")
-    resolved_at: Column | None = Field(default=None, description="when it was resolved")
-    channel: Column | None = Field(default=None, description="how: phone, email, chat, …")
-    priority: Column | None = Field(default=None, description="how urgent")
-
-
-class SurveyColumns(TableColumns):
-    """Columns of survey answers."""
-
-    customer_id: Column = Field(description="who answered")
-    ts: Column = Field(description="when it happened")
-    survey: Column | None = Field(
-        default=None, description="csat, nps or ces; needed unless kind says it for all rows"
-    )
-    score: Column = Field(description="the answer")
-
-
-class RewardColumns(TableColumns):
-    """Columns of loyalty rewards."""
-
-    customer_id: Column = Field(description="who got the reward")
-    issued_at: Column = Field(description="when it was issued")
-    redeemed_at: Column | None = Field(
-        default=None, description="when it was used; null until then"
-    )
-    value: Column | None = Field(default=None, description="its worth in money")
-
-
-class CustomerColumns(TableColumns):
-    """Columns of customer attributes: the id, and any others under names of your choice."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Column]
-
-    customer_id: Column = Field(description="whose attributes they are")
-    since: Column | None = Field(
-        default=None,
-        description="from when on the row is known; without it the attributes are taken to have been"
-        " known always",
-    )
-
-
-class MarketingCostColumns(TableColumns):
-    """Columns of marketing costs."""
-
-    ts: Column = Field(description="when the money was spent")
-    amount: Column = Field(description="how much")
-    channel: Column | None = Field(default=None, description="on which channel")
-
-
-class CampaignColumns(TableColumns):
-    """Columns of campaigns with a control group."""
-
-    customer_id: Column = Field(description="who was in the campaign")
-    ts: Column = Field(description="when it happened")
-    treatment: Column = Field(description="treated or control")
-    outcome: Column = Field(description="what came of it")
-    cost: Column | None = Field(default=None, description="cost of the treatment")
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if self.source.startswith(DATABASE) and (self.query is None) == (self.table is None):
+            rule = "a postgresql:// source needs query or table, one of both"
+            got = "neither" if self.query is None else "both"
+            raise FaultsError(Fault(("query",), f"{rule}; got {got}"))
+        return self
 
 
 class SurveyTable(Table[SurveyColumns]):
@@ -208,19 +125,6 @@ class SurveyTable(Table[SurveyColumns]):
             raise ValueError(msg)
         return value
 
-
-TABLE_COLUMNS: Mapping[str, type[TableColumns]] = {
-    "orders": OrderColumns,
-    "events": EventColumns,
-    "subscriptions": SubscriptionColumns,
-    "support_tickets": SupportTicketColumns,
-    "surveys": SurveyColumns,
-    "rewards": RewardColumns,
-    "customers": CustomerColumns,
-    "marketing_costs": MarketingCostColumns,
-    "campaigns": CampaignColumns,
-}
-"""The columns of each table under ``data``."""
 
 Orders: TypeAlias = Table[OrderColumns]
 Events: TypeAlias = Table[EventColumns]

@@ -254,7 +254,10 @@ MemoryLimit = Annotated[
 SourceText = Annotated[
     str,
     Field(pattern=r"^(dataset:[A-Za-z0-9_]+|table:.+|postgresql://.+|.*\.(parquet|csv|csv\.gz))$"),
-    Says("dataset:NAME, table:NAME, or a path or glob ending in .parquet, .csv or .csv.gz"),
+    Says(
+        "dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in .parquet, .csv or"
+        " .csv.gz"
+    ),
 ]
 TableFile = Annotated[
     str, Field(pattern=r"^.*\.(parquet|csv)$"), Says("a path ending in .parquet or .csv")

@@ -1,4 +1,4 @@
-"""Where a table can come from: files, a table of a catalog, or a frame in memory."""
+"""Where a table can come from: files, a table of a catalog, a database, or a frame in memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from churnkit.data.contracts import SourceFile
 from churnkit.data.frames import frame_to_arrow
-from churnkit.engines import ENGINE_SAYS, ClusterEngine
+from churnkit.engines import ENGINE_SAYS, ClusterEngine, quoted
 from churnkit.errors import ConfigError, DataError
 from churnkit.registry import Registry, did_you_mean
 
 if TYPE_CHECKING:
     from churnkit.engines import Engine
 
-__all__ = ["SOURCES", "CatalogSource", "FileSource", "FrameSource", "Source", "source_of"]
+__all__ = [
+    "SOURCES",
+    "CatalogSource",
+    "FileSource",
+    "FrameSource",
+    "PostgresSource",
+    "Source",
+    "source_of",
+]
 
 CSV_SUFFIXES = (".csv", ".csv.gz")
 CATALOG = "table:"
@@ -127,8 +135,80 @@ class CatalogSource:
         return engine.add_table(self.name)
 
 
+@SOURCES.register("postgresql")
+@dataclass(frozen=True)
+class PostgresSource:
+    """What a PostgreSQL database answers to a query; the rows come into this process as Arrow.
+
+    Attributes
+    ----------
+    address : str
+        ``postgresql://user@host:port/database``. A password is looked for where PostgreSQL's own
+        programs look: in the variable ``PGPASSWORD``, or in ``~/.pgpass``.
+    query : str
+        One ``SELECT``. Types that Arrow lacks come as text: ``numeric`` with all its digits, ``uuid``.
+    """
+
+    address: str
+    query: str
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """None; see :class:`Source`."""
+        return ()
+
+    def view(self, engine: Engine, *, ids: frozenset[str] = frozenset()) -> str:  # noqa: ARG002 - a query has one type a column
+        """Ask the database and hand the answer to the engine; see :class:`Source`.
+
+        Raises
+        ------
+        ConfigError
+            If the driver is not installed.
+        DataError
+            If the database cannot be reached or refuses the query.
+        """
+        try:
+            from adbc_driver_manager import Error
+            from adbc_driver_postgresql import dbapi
+        except ImportError as error:
+            msg = (
+                f"{self.address}: needs PostgreSQL's driver for Arrow; install the extra:"
+                " pip install 'churnkit-ml[postgres]'"
+            )
+            raise ConfigError(msg) from error
+        # Within brackets nothing but a SELECT is understood.
+        asked = f"({self.query.strip().rstrip(';')}\n) AS asked"
+        try:
+            with dbapi.connect(self.address) as connection, connection.cursor() as cursor:
+                schema = cursor.adbc_execute_schema(f"SELECT * FROM {asked}")
+                columns = ", ".join(
+                    f"{quoted(f.name)}::text" if _is_foreign(f.type) else quoted(f.name)
+                    for f in schema
+                )
+                cursor.execute(f"SELECT {columns} FROM {asked}")
+                table = cursor.fetch_arrow_table()
+        except Error as error:
+            said = " ".join(str(error).partition("\nLINE ")[0].split())
+            msg = f"{self.address}: {said[:300]}"
+            raise DataError(msg) from error
+        return engine.add_arrow(table.replace_schema_metadata(None))
+
+
+def _is_foreign(kind: Any) -> bool:
+    """Return whether a type is one of the database's own, which engines need not know."""
+    import pyarrow as pa
+
+    return (
+        isinstance(kind, pa.BaseExtensionType)
+        or pa.types.is_nested(kind)
+        or pa.types.is_interval(kind)
+    )
+
+
 def source_of(spec: str | os.PathLike[str] | object) -> Source:
-    """Return the source for a path, a glob, ``table:NAME`` or a frame."""
+    """Return the source for a path, a glob, ``table:NAME``, a query or a frame."""
+    if isinstance(spec, PostgresSource):
+        return spec
     if isinstance(spec, str) and spec.startswith(CATALOG):
         return SOURCES["table"](spec.removeprefix(CATALOG))
     if isinstance(spec, (str, os.PathLike)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import churnkit.data.tables  # noqa: F401  # registers the contracts
 from churnkit.data.contracts import CONTRACTS
+from churnkit.data.origins import PostgresSource
 from churnkit.data.simulate import SIMULATED, simulated_table
 from churnkit.data.sources import TableSpec, load_table, source_of
 from churnkit.datasets import dataset_path
@@ -84,6 +85,9 @@ def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
         if dataset in SIMULATED:
             return replace(spec, source=simulated_table(dataset, name), label=table.source)
         return replace(spec, source=str(dataset_path(dataset)), label=table.source)
+    if (query := table.asked) is not None:
+        asked = PostgresSource(address=table.source, query=query)
+        return replace(spec, source=asked, label=table.source)
     return replace(spec, source=table.source)
 
 

@@ -128,13 +128,23 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
         (
             "data.orders.source",
             "orders.xlsx",
-            "must be dataset:NAME, table:NAME, or a path or glob ending in .parquet, .csv or .csv.gz;"
-            " got 'orders.xlsx'",
+            "must be dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in .parquet,"
+            " .csv or .csv.gz; got 'orders.xlsx'",
         ),
         (
             "data.orders.query",
             "select 1",
             "is only for postgresql:// sources; the source is 'orders.csv'",
+        ),
+        (
+            "data.orders.source",
+            "postgresql://me:secret@host/db",
+            "must not hold a password; set PGPASSWORD, or write it to ~/.pgpass",
+        ),
+        (
+            "data.orders.source",
+            "postgresql://me@host/db?sslmode=require&password=secret",
+            "must not hold a password; set PGPASSWORD, or write it to ~/.pgpass",
         ),
         ("data.orders", "orders.csv", "must be a mapping or null; got 'orders.csv'"),
         (
@@ -222,7 +232,7 @@ def test_all_faults_come_in_one_message(message_of):
         "sede": 8,
         "engine": {"kind": "spark"},
         "data": {
-            "orders": {"source": "postgresql://host/db", "columns": {"ts": 3}},
+            "orders": {"source": "orders.xlsx", "columns": {"ts": 3}},
             "events": {"sauce": "e.csv", "source": "events.csv"},
             "campaigns": {"sauce": "e.csv", "source": "postgresql://host/db"},
         },
@@ -248,6 +258,37 @@ def test_all_faults_come_in_one_message(message_of):
         "seed",
         "snapshots.horizon_days",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [({}, "neither"), ({"query": "SELECT 1", "table": "orders"}, "both")],
+)
+def test_a_database_is_asked_one_thing(minimal, message_of, asked, got):
+    """A query, or a table that is read whole."""
+    orders = {"source": "postgresql://me@host:5432/db", **asked}
+
+    said = message_of({**minimal, "data": {"orders": orders}})
+
+    rule = "a postgresql:// source needs query or table, one of both"
+    assert said == f"c.yaml: data.orders.query: {rule}; got {got}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "query"),
+    [
+        ({"query": "SELECT 1 AS x"}, "SELECT 1 AS x"),
+        ({"table": "orders"}, 'SELECT * FROM "orders"'),
+        ({"table": 'shop.Or"ders'}, 'SELECT * FROM "shop"."Or""ders"'),
+    ],
+)
+def test_a_table_of_a_database_is_a_query_of_all_of_it(minimal, asked, query):
+    """Names are taken as they are written, with the schema before the dot."""
+    orders = {"source": "postgresql://host/db", **asked}
+
+    config = Config.from_mapping({**minimal, "data": {"orders": orders}})
+
+    assert config.data.orders.asked == query
 
 
 @pytest.mark.parametrize("entry", NOT_BUILT_YET)

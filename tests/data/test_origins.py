@@ -36,7 +36,7 @@ def test_paths_are_files_and_everything_else_is_a_frame(tmp_path):
     assert source_of("a.parquet") == source_of(Path("a.parquet")) == FileSource("a.parquet")
     assert source_of(ROWS) == FrameSource(ROWS)
     assert source_of("table:shop.orders") == CatalogSource("shop.orders")
-    assert SOURCES.names() == ("files", "frame", "table")
+    assert SOURCES.names() == ("files", "frame", "postgresql", "table")
 
 
 def test_a_table_of_a_catalog_needs_an_engine_that_has_one():

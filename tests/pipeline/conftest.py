@@ -1,11 +1,18 @@
-"""A shop with every kind of customer, as a file, and a model trained on it once."""
+"""A shop with every kind of customer, as a file, a model trained on it once, and a cluster of Spark."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import shutil
-from dataclasses import dataclass
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,7 +25,7 @@ from churnkit.tracking import Tracker
 from churnkit.tracking.quiet_mlflow import import_mlflow
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from churnkit.pipeline.results import ScoreResult, TrainResult
 
@@ -219,3 +226,108 @@ def result(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> ScoreResult:
 def scored(result: ScoreResult) -> pd.DataFrame:
     """Give the score table of the shop by customer; for tests that only look."""
     return result.to_pandas().set_index("customer_id")
+
+
+# To compile queries and methods takes longer than to run them on small tables.
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+QUICK = {
+    "spark.driver.memory": "600m",
+    "spark.executor.memory": "512m",
+    "spark.driver.extraJavaOptions": QUICK_JVM,
+    "spark.executor.extraJavaOptions": QUICK_JVM,
+    "spark.sql.codegen.wholeStage": False,
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": 4,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A master of Spark and two workers of one core, on loopback.
+
+    Attributes
+    ----------
+    master : str
+        Its address.
+    workers : list of Popen
+    environment : dict
+        Of whatever is to use the cluster.
+    conf : dict
+        Settings for small tables.
+    """
+
+    master: str
+    workers: list[subprocess.Popen[bytes]]
+    environment: dict[str, str]
+    conf: dict[str, Any] = field(default_factory=lambda: dict(QUICK))
+
+    @staticmethod
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        """End a process and all that it has started, as a machine does that loses power."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+
+    @staticmethod
+    def wait_for(found: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Wait until something is so."""
+        end = time.monotonic() + seconds
+        while not found():
+            assert time.monotonic() < end, f"waited {seconds} s for {what}"
+            time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def job(self, command: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Give a running command that may use the cluster; it is ended if it has not ended."""
+        with log.open("w") as output:
+            job = subprocess.Popen(
+                command, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            yield job
+        finally:
+            if job.poll() is None:
+                job.kill()
+            job.wait(timeout=30)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Give a master and two workers that run."""
+    import pyspark
+
+    spark_class = Path(pyspark.__file__).parent / "bin" / "spark-class"
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    environment = os.environ | {
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
+        "SPARK_LOCAL_DIRS": str(tmp_path / "local"),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    started = []
+
+    def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [str(spark_class), f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1"]
+        with (tmp_path / f"{len(started)}.log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--webui-port", "0", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    master = f"spark://127.0.0.1:{port}"
+    start("master.Master", "--port", str(port))
+    size = ("--cores", "1", "--memory", "900m")
+    folders = [("--work-dir", str(tmp_path / f"worker{i}")) for i in range(2)]
+    workers = [start("worker.Worker", *size, *folder, master) for folder in folders]
+    yield Cluster(master=master, workers=workers, environment=environment)
+    for process in started:
+        Cluster.kill(process)

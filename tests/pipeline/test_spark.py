@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -28,17 +24,6 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {"spark.sql.shuffle.partitions": 2}
 # Mean order values and log-odds are counted in narrow cells; sums are added in another order.
 RELATIVE = 1e-6
-# To compile queries and methods takes longer than to run them on small tables.
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-QUICK = {
-    "spark.driver.memory": "600m",
-    "spark.executor.memory": "512m",
-    "spark.driver.extraJavaOptions": QUICK_JVM,
-    "spark.executor.extraJavaOptions": QUICK_JVM,
-    "spark.sql.codegen.wholeStage": False,
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.shuffle.partitions": 4,
-}
 RUN = "from churnkit.cli import main; main()"
 
 
@@ -164,104 +149,33 @@ def test_training_on_spark_gives_the_model_of_duckdb(shop, workplace, spark_runn
     assert ours == pytest.approx(theirs, rel=RELATIVE)
 
 
-# A real cluster
-
-
-def free_port():
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """Give a master and two workers on loopback: the address, and the workers' processes."""
-    import pyspark
-
-    spark_class = Path(pyspark.__file__).parent / "bin" / "spark-class"
-    port = free_port()
-    environment = os.environ | {
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_DAEMON_MEMORY": "256m",
-        "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
-        "SPARK_LOCAL_DIRS": str(tmp_path / "local"),
-        "PYSPARK_PYTHON": sys.executable,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-    started = []
-
-    def start(name, *arguments):
-        command = [str(spark_class), f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1"]
-        with (tmp_path / f"{len(started)}.log").open("w") as log:
-            process = subprocess.Popen(
-                [*command, "--webui-port", "0", *arguments],
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        started.append(process)
-        return process
-
-    master = f"spark://127.0.0.1:{port}"
-    start("master.Master", "--port", str(port))
-    size = ("--cores", "1", "--memory", "900m")
-    folders = [("--work-dir", str(tmp_path / f"worker{i}")) for i in range(2)]
-    workers = [start("worker.Worker", *size, *folder, master) for folder in folders]
-    yield master, workers, environment
-    for process in started:
-        kill(process)
-
-
-def kill(process):
-    """End a process and all that it has started, as a machine does that loses power."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
-
-
-def wait_for(found, *, seconds, what):
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.05)
-
-
 def test_a_worker_that_dies_while_scoring_changes_nothing(
     shop, workplace, cluster, scored, tmp_path
 ):
     """The other worker does its work again: every row is there once, with its numbers."""
-    master, workers, environment = cluster
     between = workplace / "between"
-    config = on_spark(shop.config, master=master, temp_directory=str(between), conf=QUICK)
+    config = on_spark(
+        shop.config, master=cluster.master, temp_directory=str(between), conf=cluster.conf
+    )
     Path("shop.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-c", RUN, "score", "shop.yaml"]
     log = workplace / "score.log"
-    with log.open("w") as output:
-        job = subprocess.Popen(
-            [*command, "--model", str(shop.bundle), "--output", "out/scores.parquet"],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(
+    with cluster.job(
+        [*command, "--model", str(shop.bundle), "--output", "out/scores.parquet"], log=log
+    ) as job:
+        cluster.wait_for(
             lambda: "scoring as of" in log.read_text() or job.poll() is not None,
             seconds=600,
             what="scoring to begin",
         )
         made = len(list(between.glob("churnkit-*/*/_SUCCESS")))
-        wait_for(
+        cluster.wait_for(
             lambda: len(list(between.glob("churnkit-*/*/_SUCCESS"))) > made,
             seconds=200,
             what="the first scores",
         )
-        kill(workers[0])
+        cluster.kill(cluster.workers[0])
         code = job.wait(timeout=600)
-    finally:
-        kill_job(job)
 
     said = log.read_text()
     sys.stdout.write(said)
@@ -269,10 +183,3 @@ def test_a_worker_that_dies_while_scoring_changes_nothing(
     assert re.search(r"Lost executor \d+ on 127\.0\.0\.1", said)
     same_scores("out/scores.parquet", scored)
     assert list(between.iterdir()) == []
-
-
-def kill_job(job):
-    """End the job if it has not ended."""
-    if job.poll() is None:
-        job.kill()
-    job.wait(timeout=30)
