@@ -17,8 +17,9 @@ def init(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files, .parquet, .csv or .csv.gz: orders, events, subscriptions, … each of one"
-            " table. TABLE=FILE says which, where the columns do not.",
+            help="Files, .parquet, .csv or .csv.gz: orders, events, subscriptions, …"
+            " TABLE=FILE says which table one is, where the columns do not; orders=LOG events=LOG"
+            " takes the purchases or visits in a log of events for orders.",
         ),
     ],
     output: Annotated[

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from churnkit.data.contracts import TableReport
     from churnkit.evaluation.backtest import Backtest
     from churnkit.labels import HorizonAdvice
+    from churnkit.pipeline.listing import NameList, Promotion
     from churnkit.pipeline.reporting import ReportResult
     from churnkit.pipeline.results import (
         RunResult,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         TrainResult,
         ValidationResult,
     )
-    from churnkit.pipeline.starter import NameList, Promotion, Starter
+    from churnkit.pipeline.starter import Starter
 
 __all__ = [
     "backtest",
@@ -246,14 +247,17 @@ def scores(console: Console, result: ScoreResult) -> None:
 
 def started(console: Console, result: Starter) -> None:
     """Show which columns were recognised and what to do next."""
-    for one in result.tables:
-        title = f"{result.output}: data.{one.table} from {one.source}"
+    for name, one in result.tables.items():
+        title = f"{result.output}: data.{name} from {one.source}"
         table = plain_table(title, "ours", "column of the file")
         for ours, theirs in one.columns.items():
             add_row(table, ours, theirs)
         console.print(table)
-    for name, sql in result.computed.items():
-        console.say(f"{name.removesuffix('_converted')} is held in another form, read as: {sql}")
+        for column, sql in one.computed.items():
+            ours = column.removesuffix("_converted")
+            console.say(f"{ours} is held in another form, read as: {sql}")
+        if one.filter is not None:
+            console.say(f"{name.capitalize()} are the rows where {one.filter}")
     console.place("Next: churnkit validate", result.output)
 
 

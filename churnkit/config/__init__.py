@@ -26,7 +26,7 @@ from churnkit.config.schema import (
     Snapshots,
     Tracking,
 )
-from churnkit.config.starter import starter_config
+from churnkit.config.starter import StarterTable, starter_config
 from churnkit.config.tables import Table
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "RiskBands",
     "Scoring",
     "Snapshots",
+    "StarterTable",
     "Table",
     "Tracking",
     "load_config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from churnkit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["starter_config"]
+__all__ = ["StarterTable", "starter_config"]
 
 HORIZONS_DAYS = (90, 60, 30, 14, 7)
 HORIZONS_IN_HISTORY = 4  # one before the first cutoff, one to learn, one to test, one to spare
 EVERY_DAYS = 30
+SHORT_DAYS = 2 * 365  # below, orders that count for a year leave nobody who can have left
 
 _TEMPLATE = """\
 # A churnkit configuration: every key, with its default. Start with: churnkit validate <this file>
@@ -93,7 +95,7 @@ scoring:
   output: out/{{name}}/scores.parquet
 
 retention:               # the definitions behind the metrics: churnkit metrics <this file>
-  activity_window_days: null # an order keeps its customer active so long; null: active_within_days
+  activity_window_days: {window} # an order keeps its customer active so long; null: active_within_days
   churn: start_of_period # or including_joiners, mean_of_daily
   repeat: in_period      # or ever
   net_revenue: closed    # or with_reactivations
@@ -106,8 +108,8 @@ retention:               # the definitions behind the metrics: churnkit metrics 
   ces_options: 7
   ces: share_of_scale    # or mean, top_two_box
   user_events: null      # event types that make a user active; null: all
-  cart_event: cart_add   # event types of a filled cart and of a purchase
-  purchase_event: purchase
+  cart_event: {cart}   # event types of a filled cart and of a purchase
+  purchase_event: {purchase}
   cart_window_hours: 24.0
   funnel_steps: null       # event types in order; null: cart_event, then purchase_event
   funnel_window_hours: 24.0 # for all steps together
@@ -153,13 +155,36 @@ _SUBSCRIPTION_OPTIONS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class StarterTable:
+    """What a configuration says of a table.
+
+    Attributes
+    ----------
+    source : str
+        ``dataset:NAME``, or a path or glob of Parquet or CSV files.
+    columns : mapping of str to str
+        Our column names, each with the source's own or a computed one.
+    computed : mapping of str to str
+        New columns, each an SQL expression on the source's own.
+    filter : str or None
+        SQL on the source's own columns, true of the rows that count.
+    survey : str or None
+        Of surveys: the kind of all rows, if no column says it.
+    """
+
+    source: str
+    columns: Mapping[str, str]
+    computed: Mapping[str, str] = field(default_factory=dict)
+    filter: str | None = None
+    survey: str | None = None
+
+
 def starter_config(
     name: str,
-    source: str | None,
-    columns: Mapping[str, str],
+    tables: Mapping[str, StarterTable],
     *,
-    others: Mapping[str, tuple[str, Mapping[str, str], str | None]] = MappingProxyType({}),
-    computed: Mapping[str, str] = MappingProxyType({}),
+    engagement: Mapping[str, object] = MappingProxyType({}),
     days: int | None = None,
     time_zone: str = "UTC",
 ) -> str:
@@ -170,16 +195,11 @@ def starter_config(
     name : str
         Name of the run, such as the stem of the data file; characters that a name may not hold
         become ``_``.
-    source : str or None
-        Of the orders: ``dataset:NAME``, or a path or glob of Parquet or CSV files. None: there are
-        no orders, and churn is the end of a subscription.
-    columns : mapping of str to str
-        Our column names, each with the source's own; ``customer_id`` and ``ts`` are needed.
-    others : mapping of str to (str, mapping, str or None)
-        By table beside the orders: its source, its columns, and the kind of all surveys if no column
-        says it. Each gets the features that are made from it.
-    computed : mapping of str to str
-        Of the orders: new columns, each an SQL expression on the source's own.
+    tables : mapping of str to StarterTable
+        By name. Each gets the features that are made from it; without ``orders``, churn is the end
+        of a subscription.
+    engagement : mapping of str to object
+        Options of the features of events: what the events are called.
     days : int, optional
         Length of the history; a short one gets a horizon that leaves room to learn and to test.
     time_zone : str, default "UTC"
@@ -188,11 +208,14 @@ def starter_config(
     Raises
     ------
     ConfigError
-        If the source, a column or the time zone is not allowed; all faults at once.
+        If a source, a column or the time zone is not allowed; all faults at once.
 
     Examples
     --------
-    >>> text = starter_config("shop", "orders.csv", {"customer_id": "client", "ts": "bought at"})
+    >>> orders = StarterTable(
+    ...     source="orders.csv", columns={"customer_id": "client", "ts": "bought at"}
+    ... )
+    >>> text = starter_config("shop", {"orders": orders})
     >>> print(text[text.index("  orders:") : text.index("      # order_id")])
       orders:
         source: orders.csv
@@ -201,22 +224,24 @@ def starter_config(
           ts: bought at
           # amount:          money of the row, negative for refunds; without it every order ...
     """
-    given = dict(others) if source is None else {"orders": (source, columns, None), **others}
     horizon = _horizon(days)
     text = _TEMPLATE.format(
         name=dump_flow(
             re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+", "_", name).lstrip("_") or "churn"
         ),
-        tables="\n".join(_tables(given, computed=computed)),
+        tables="\n".join(_tables(tables)),
         horizon=horizon,
         every=min(horizon, EVERY_DAYS),
-        label="subscription_end" if source is None else "no_order",
-        features="\n".join(_features(given)),
+        window="null" if days is None or days > SHORT_DAYS else horizon,
+        label="no_order" if "orders" in tables else "subscription_end",
+        features="\n".join(_features(tables, engagement=engagement)),
+        cart=dump_flow(engagement.get("cart", "cart_add")),
+        purchase=dump_flow(engagement.get("purchase", "purchase")),
         time_zone=dump_flow(time_zone),
     )
     value, faults = parse_yaml(text)
     if faults or not isinstance(value, dict):
-        msg = f"starter_config: columns must be a mapping of text to text; got {columns!r}"
+        msg = f"starter_config: columns must be a mapping of text to text; got {tables!r}"
         raise ConfigError(msg)
     Config.from_mapping(value, where="starter_config")
     return text
@@ -229,9 +254,7 @@ def _horizon(days: int | None) -> int:
     return next((h for h in HORIZONS_DAYS if HORIZONS_IN_HISTORY * h <= days), HORIZONS_DAYS[-1])
 
 
-def _tables(
-    given: Mapping[str, tuple[str, Mapping[str, str], str | None]], *, computed: Mapping[str, str]
-) -> Iterator[str]:
+def _tables(given: Mapping[str, StarterTable]) -> Iterator[str]:
     """Return the lines of every table: what is given, and what else there could be."""
     for table, about in _ABOUT.items():
         if table == "events":
@@ -240,20 +263,22 @@ def _tables(
         if table not in given:
             yield f"  {f'{table}: null':<22} # {about}"
             continue
-        source, columns, survey = given[table]
+        one = given[table]
         yield f"  {f'{table}:':<22} # {about}" if table != "orders" else "  orders:"
-        yield f"    source: {dump_flow(source)}"
-        if survey is not None:
-            yield f"    kind: {survey:<16} # the survey of all rows"
+        yield f"    source: {dump_flow(one.source)}"
+        if one.survey is not None:
+            yield f"    kind: {one.survey:<16} # the survey of all rows"
         yield "    columns:             # our name: the name in your file"
-        for ours, theirs in columns.items():
+        for ours, theirs in one.columns.items():
             yield f"      {dump_flow(ours)}: {dump_flow(theirs)}"
-        for ours, field in TABLE_COLUMNS[table].model_fields.items():
-            if ours not in columns and not field.is_required():
-                yield f"      # {f'{ours}:':<16} {field.description}"
+        for ours, column in TABLE_COLUMNS[table].model_fields.items():
+            if ours not in one.columns and not column.is_required():
+                yield f"      # {f'{ours}:':<16} {column.description}"
+        if table == "orders" or one.computed:
+            yield from _computed(one.computed)
         if table == "orders":
-            yield from _computed(computed)
-            yield "    filter: null         # SQL on your own columns, such as: country = 'France'"
+            kept = f"filter: {'null' if one.filter is None else dump_flow(one.filter)}"
+            yield f"    {kept:<20} # SQL on your own columns, such as: country = 'France'"
 
 
 def _computed(computed: Mapping[str, str]) -> Iterator[str]:
@@ -265,16 +290,23 @@ def _computed(computed: Mapping[str, str]) -> Iterator[str]:
     yield from (f"      {name}: {dump_flow(sql)}" for name, sql in computed.items())
 
 
-def _features(given: Mapping[str, tuple[str, Mapping[str, str], str | None]]) -> Iterator[str]:
+def _features(
+    given: Mapping[str, StarterTable], *, engagement: Mapping[str, object]
+) -> Iterator[str]:
     """Return the lines of the builders that the tables allow."""
     if "orders" in given:
         yield from (f"  {name}: {options}" for name, options in _OF_ORDERS.items())
     for table, builder in _OF_OTHERS.items():
-        if table in given:
-            extra = [c for c in _SUBSCRIPTION_OPTIONS if c in given[table][1]]
-            options = ", ".join(f"{_SUBSCRIPTION_OPTIONS[c]}: true" for c in extra)
-            yield f"  {builder}: {{{options if table == 'subscriptions' else ''}}}"
+        if table not in given:
+            continue
+        options: dict[str, object] = {}
+        if table == "events":
+            options = dict(engagement)
+        elif table == "subscriptions":
+            extra = [c for c in _SUBSCRIPTION_OPTIONS if c in given[table].columns]
+            options = {_SUBSCRIPTION_OPTIONS[c]: True for c in extra}
+        yield f"  {builder}: {dump_flow(options)}"
     if "customers" in given:
-        names = [n for n in given["customers"][1] if n not in {"customer_id", "since"}]
+        names = [n for n in given["customers"].columns if n not in {"customer_id", "since"}]
         yield "  # Attributes fixed when the customer came; texts under categories, others under numbers:"
         yield f"  # attributes: {{categories: [{', '.join(map(dump_flow, names))}], numbers: []}}"

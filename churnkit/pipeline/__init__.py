@@ -6,11 +6,12 @@ from churnkit.config import load_config
 from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.explaining import explain
 from churnkit.pipeline.features import build_features
+from churnkit.pipeline.listing import list_names, promote
 from churnkit.pipeline.metrics import retention_metrics
 from churnkit.pipeline.reporting import report
 from churnkit.pipeline.running import run
 from churnkit.pipeline.scoring import score
-from churnkit.pipeline.starter import init, list_names, promote
+from churnkit.pipeline.starter import init
 from churnkit.pipeline.training import backtest, train, validate
 
 __all__ = [

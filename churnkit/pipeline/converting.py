@@ -1,4 +1,4 @@
-"""Finds what a file of orders holds in another form, and the SQL that converts it."""
+"""Finds what a file holds in another form, and the SQL that converts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from churnkit.engines import DuckDBEngine
 
-__all__ = ["ConvertedOrders", "convert_orders"]
+__all__ = ["ConvertedTable", "convert_table"]
 
 # strptime pattern → how people say it.
 TIME_FORMATS: Mapping[str, str] = {
@@ -44,11 +44,18 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
     ),
 }
 PRICES = frozenset({"price", "unitprice", "itemprice", "priceperunit"})
+TIMES = frozenset(
+    {
+        *("ts", "since", "started_at", "ended_at", "payment_failed_at", "opened_at"),
+        *("first_response_at", "resolved_at", "issued_at", "redeemed_at"),
+    }
+)
+AMOUNTS = frozenset({"amount", "discount", "mrr", "value"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertedOrders:
-    """How a file of orders becomes what the contract asks for.
+class ConvertedTable:
+    """How the file of a table becomes what its contract asks for.
 
     Attributes
     ----------
@@ -57,7 +64,7 @@ class ConvertedOrders:
     computed : mapping of str to str
         New columns, each an SQL expression on the file's own.
     days : int or None
-        From the first to the last order; None where no time can be read.
+        From the first to the last ``ts``; None where there is none or no time can be read.
     """
 
     columns: Mapping[str, str]
@@ -65,19 +72,19 @@ class ConvertedOrders:
     days: int | None = None
 
 
-def convert_orders(
-    view: str, *, source: str, columns: Mapping[str, str], engine: DuckDBEngine
-) -> ConvertedOrders:
-    """Look at the values of a file of orders: times, amounts, and prices of pieces.
+def convert_table(
+    view: str, *, table: str, source: str, columns: Mapping[str, str], engine: DuckDBEngine
+) -> ConvertedTable:
+    """Look at the values of a file: times, amounts, and prices of pieces.
 
     Parameters
     ----------
     view : str
         The file, as SQL names it.
-    source : str
-        The file, as messages name it.
+    table, source : str
+        The table and the file, as messages name them.
     columns : mapping of str to str
-        Our column names, each with the file's own that looks like it; ``ts`` is needed.
+        Our column names, each with the file's own that looks like it.
     engine : DuckDBEngine
 
     Raises
@@ -85,22 +92,26 @@ def convert_orders(
     DataError
         If values can be read in two ways, such as the 3rd of April and the 4th of March.
     """
-    file = _File(view=view, source=source, types=engine.column_types(view), engine=engine)
+    types = engine.column_types(view)
+    file = _File(view=view, where=f"data.{table}", source=source, types=types, engine=engine)
     computed = {}
-    if (time := _time(file, columns["ts"])) is not None:
-        computed["ts"] = time
-    if "amount" in columns:
-        amount = _number(file, columns["amount"])
-        if "quantity" in columns and _plain(columns["amount"]) in PRICES:
-            price = amount or _cast(columns["amount"])
-            amount = f"{_cast(columns['quantity'])} * {price}"
-        if amount is not None:
-            computed["amount"] = amount
+    for ours, theirs in columns.items():
+        if ours in TIMES and (time := _time(file, theirs)) is not None:
+            computed[ours] = time
+        if ours in AMOUNTS:
+            amount = _number(file, theirs)
+            if ours == "amount" and "quantity" in columns and _plain(theirs) in PRICES:
+                amount = f"{_cast(columns['quantity'])} * {amount or _cast(theirs)}"
+            if amount is not None:
+                computed[ours] = amount
     names = {ours: f"{ours}_converted" for ours in computed}
-    return ConvertedOrders(
+    days = None
+    if "ts" in columns:
+        days = file.days(computed.get("ts", quoted(columns["ts"])))
+    return ConvertedTable(
         columns={**columns, **names},
         computed={names[ours]: sql for ours, sql in computed.items()},
-        days=file.days(computed.get("ts", quoted(columns["ts"]))),
+        days=days,
     )
 
 
@@ -109,6 +120,7 @@ class _File:
     """A file that the engine can read."""
 
     view: str
+    where: str
     source: str
     types: Mapping[str, str]
     engine: DuckDBEngine
@@ -126,7 +138,7 @@ class _File:
         if len(fit) > 1:
             msg = (
                 f"{self.source}: column {column!r} can be read as {' and as '.join(sorted(fit))};"
-                " write the configuration by hand, with data.orders.computed"
+                f" write the configuration by hand, with {self.where}.computed"
             )
             raise DataError(msg)
         return next(iter(fit.values()), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from churnkit.retention.subscriptions import SurvivalCurve
 
 __all__ = ["MetricsResult", "metrics_in", "monthly_metrics_in", "retention_metrics"]
+
+logger = logging.getLogger("churnkit")
 
 MONTHS_IN_A_RUN = 24
 
@@ -182,8 +185,16 @@ def metrics_in(
         first = a_year_before(after, oldest=whole[0]) if segmented else whole[0]
     session.progress(f"computing metrics from {first} to {after} (not included)")
     frames = {name: table.rows for name, table in session.others.items()}
+    window = activity_window_days(config)
     if session.history is not None and "orders" in session.history.history.tables:
         frames["orders"] = session.history.history.tables["orders"]
+        if (after - whole[0]).days <= window:
+            logger.warning(
+                "an order keeps its customer active for %d days, the whole history has %d: nobody can"
+                " have left; see retention.activity_window_days",
+                window,
+                (after - whole[0]).days,
+            )
     report = compute(
         frames,
         engine=session.engine,
@@ -192,7 +203,7 @@ def metrics_in(
         end=after,
         every=every,
         by=by,
-        activity_window_days=activity_window_days(config),
+        activity_window_days=window,
         gross_margin=known_margin(config),
         definitions=definitions_of(config),
     )

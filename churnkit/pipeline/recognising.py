@@ -15,24 +15,29 @@ if TYPE_CHECKING:
 
 __all__ = ["RecognisedFile", "recognise", "recognise_files"]
 
+
+def _joined(stems: str, endings: str) -> tuple[str, ...]:
+    """Return every stem with every ending, by stem."""
+    return tuple(stem + ending for stem in stems.split() for ending in endings.split())
+
+
+BUYERS = (
+    "customer cust client user member account buyer shopper household consumer visitor subscriber"
+    " donor guest player contact person card"
+)
 CUSTOMER = (
     "customerid",
     "customer",
-    "custid",
-    "clientid",
-    "userid",
-    "memberid",
-    "accountid",
-    "customerno",
-    "customernumber",
-    "customercode",
-    "clientno",
-    "buyerid",
-    "shopperid",
-    "email",
-    "cid",
+    "customeruniqueid",
+    *_joined(BUYERS, "id no nr number num key code uuid guid"),
+    *("client", "user", "member", "account", "household", "email", "cid", "uid"),
+)
+PRODUCT = (
+    *("productid", "stockcode", "sku", "itemid", "product", "item"),
+    *("articleid", "productcode", "upc"),
 )
 TIME = ("timestamp", "ts", "datetime", "date", "time", "createdat")
+BOUGHT = "order invoice purchase transaction sale payment basket receipt"
 # What columns are called, in lower case without separators, the surest first; by table.
 SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "orders": {
@@ -40,19 +45,21 @@ SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "ts": (
             "timestamp", "ts", "orderdate", "invoicedate", "orderedat", "createdat", "purchasedate",
             "transactiondate", "purchasedat", "placedat", "paidat", "soldat", "saledate",
-            "ordertimestamp", "ordertime", "purchasetimestamp", "transactiontime", "datetime",
-            "date", "time", "day",
+            "orderpurchasetimestamp", *_joined(BOUGHT, "timestamp datetime date time at on ts"),
+            "datetime", "date", "time", "day",
         ),
         "amount": (
             "amount", "revenue", "netamount", "total", "totalprice", "ordervalue", "orderamount",
             "ordertotal", "totalamount", "grandtotal", "linetotal", "subtotal", "sales",
-            "salesamount", "transactionamount", "paymentvalue", "spend", "value", "unitprice",
+            "salesamount", "salesvalue", "netsales", "turnover", "gmv", "amountpaid", "totalpaid",
+            *_joined(BOUGHT, "amount value total amt"), "amt", "spend", "value", "unitprice",
             "itemprice", "priceperunit", "price",
         ),
         "order_id": (
-            "orderid", "invoice", "invoiceno", "invoiceid", "transactionid", "basketid", "order",
+            "orderid", "invoice", "invoiceno", "invoiceid", "transactionid", "basketid",
+            *_joined(BOUGHT, "id no nr number num key code"), "order",
         ),
-        "product_id": ("productid", "stockcode", "sku", "itemid", "product", "item"),
+        "product_id": PRODUCT,
         "quantity": ("quantity", "qty", "units", "pieces"),
         "discount": ("discount", "discountamount"),
     },
@@ -63,7 +70,7 @@ SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "channel": ("channel",),
         "campaign_id": ("campaignid", "campaign"),
         "session_id": ("sessionid", "session"),
-        "product_id": ("productid", "stockcode", "sku", "itemid", "product", "item"),
+        "product_id": PRODUCT,
         "value": ("value", "amount"),
     },
     "subscriptions": {
@@ -178,16 +185,18 @@ def recognise(columns: Sequence[str], *, table: str = "orders") -> dict[str, str
 
 
 def recognise_files(
-    files: Mapping[str, Sequence[str]], *, said: Mapping[str, str]
+    files: Mapping[str, Sequence[str]], *, said: Mapping[str, Sequence[str]]
 ) -> list[RecognisedFile]:
     """Return what each file is, in the order of the tables.
+
+    A log of events can be given as ``orders`` as well: its purchases, or its visits.
 
     Parameters
     ----------
     files : mapping of str to sequence of str
         The columns of each file.
-    said : mapping of str to str
-        The tables of those files of which it was said.
+    said : mapping of str to sequence of str
+        The tables of those files of which it was said; "" stands for what the columns say.
 
     Raises
     ------
@@ -198,8 +207,10 @@ def recognise_files(
         there.
     """
     by_table: dict[str, RecognisedFile] = {}
-    for file, columns in files.items():
-        table = said.get(file) or _table_of(file, columns)
+    given = [(file, table) for file in files for table in said.get(file, ("",))]
+    for file, wanted in given:
+        columns = files[file]
+        table = wanted or _table_of(file, columns)
         if table not in SPELLINGS:
             guess = did_you_mean(table, SPELLINGS)
             msg = f"init: unknown table {table!r}.{guess} Known: {', '.join(SPELLINGS)}."

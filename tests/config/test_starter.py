@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from churnkit.config import Config, load_config, reference, starter_config
+from churnkit.config import Config, StarterTable, load_config, reference, starter_config
 from churnkit.config.not_built import NOT_BUILT_YET
 from churnkit.config.snapshots import OPTIONS_OF
 from churnkit.errors import ConfigError
@@ -23,6 +23,11 @@ TABLES = (
     "campaigns",
 )
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def starter(name, source, columns, **options):
+    """Return the text for a file of orders."""
+    return starter_config(name, {"orders": StarterTable(source=source, columns=columns)}, **options)
 
 
 def keys_of(value, prefix=""):
@@ -82,7 +87,7 @@ def test_a_starter_config_loads_with_every_default(minimal, write):
     """The text for a new data file is complete, says the defaults, and keeps what was asked for."""
     columns = {"customer_id": "Kunden-Nr.", "ts": "12:30", "amount": "no"}
 
-    text = starter_config("shop", "data/my orders.csv", columns, time_zone="Europe/Berlin")
+    text = starter("shop", "data/my orders.csv", columns, time_zone="Europe/Berlin")
 
     path = write(text)
     config = load_config(path)
@@ -97,7 +102,7 @@ def test_a_starter_config_loads_with_every_default(minimal, write):
 
 def test_a_starter_config_names_the_columns_that_could_be_added():
     """Optional columns that were not found stand there as comments."""
-    text = starter_config("shop", "o.csv", {"customer_id": "a", "ts": "b", "order_id": "c"})
+    text = starter("shop", "o.csv", {"customer_id": "a", "ts": "b", "order_id": "c"})
 
     commented = [line.strip() for line in text.splitlines() if line.startswith("      # ")]
     assert [line.split()[1] for line in commented] == [
@@ -106,6 +111,17 @@ def test_a_starter_config_names_the_columns_that_could_be_added():
         "quantity:",
         "discount:",
     ]
+
+
+@pytest.mark.parametrize(("days", "expected"), [(None, None), (800, None), (365, 90), (180, 30)])
+def test_in_a_short_history_orders_count_for_a_horizon(write, days, expected):
+    """Below two years, an order that counts for one would leave nobody who can have left."""
+    text = starter("shop", "o.csv", {"customer_id": "a", "ts": "b"}, days=days)
+
+    config = load_config(write(text))
+
+    assert config.retention.activity_window_days == expected
+    assert expected in {None, config.snapshots.horizon_days}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +137,7 @@ def test_a_starter_config_names_the_columns_that_could_be_added():
 )
 def test_a_starter_config_makes_a_name_of_any_file_name(write, name, expected):
     """Characters that a name may not hold are replaced; numbers and words of YAML stay text."""
-    text = starter_config(name, "o.csv", {"customer_id": "a", "ts": "b"})
+    text = starter(name, "o.csv", {"customer_id": "a", "ts": "b"})
 
     assert load_config(write(text)).name == expected
 
@@ -129,7 +145,7 @@ def test_a_starter_config_makes_a_name_of_any_file_name(write, name, expected):
 def test_a_starter_config_is_refused_with_all_faults():
     """Wrong arguments are told as a file's faults would be."""
     with pytest.raises(ConfigError, match="starter_config") as caught:
-        starter_config("shop", "o.xlsx", {"customer_id": "a", "t": "b"}, time_zone="Mars")
+        starter("shop", "o.xlsx", {"customer_id": "a", "t": "b"}, time_zone="Mars")
 
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
         "data.time_zone",
@@ -137,8 +153,10 @@ def test_a_starter_config_is_refused_with_all_faults():
         "data.orders.columns.ts",
         "data.orders.columns.t",
     ]
-    with pytest.raises(ConfigError, match=r"^starter_config: columns must be .* got \{3: 'a'\}$"):
-        starter_config("shop", "o.csv", {3: "a"})
+    with pytest.raises(
+        ConfigError, match=r"^starter_config: columns must be .* got \{.*\{3: 'a'\}"
+    ):
+        starter("shop", "o.csv", {3: "a"})
 
 
 def test_the_reference_lists_every_key_with_its_meaning(with_value):

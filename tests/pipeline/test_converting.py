@@ -134,3 +134,26 @@ def test_a_short_history_gets_a_short_horizon(folder, days, horizon):
 
     with open("orders.yaml", encoding="utf-8") as file:
         assert yaml.safe_load(file)["snapshots"]["horizon_days"] == horizon
+
+
+def test_other_tables_are_converted_too(folder):
+    """Times and money of every table are looked at, and the message says whose is not clear."""
+    orders()
+    opened = DAYS.strftime("%d.%m.%Y %H:%M")
+    pd.DataFrame(
+        {"customer": ["c1"] * len(DAYS), "opened_at": opened, "resolved_at": opened}
+    ).to_csv("tickets.csv", index=False)
+    pd.DataFrame(
+        {"customer": ["c1", "c2"], "start_date": ["2024-01-02"] * 2, "end_date": [None, "04/03/2024"],
+         "mrr": ["1.000,50", "99,00"]}
+    ).to_csv("plans.csv", index=False)  # fmt: skip
+
+    made = init("orders.csv", "tickets.csv")
+    rows = {report.table: report.rows_used for report in churnkit.validate(made.output).tables}
+
+    assert made.tables["support_tickets"].columns["resolved_at"] == "resolved_at_converted"
+    assert rows["support_tickets"] == len(DAYS)
+    with pytest.raises(
+        DataError, match=r"'end_date' can be read as .*data\.subscriptions\.computed"
+    ):
+        init("plans.csv")

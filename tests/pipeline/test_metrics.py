@@ -424,3 +424,19 @@ class TestScores:
 
         with pytest.raises(ConfigError, match=r"features\.engagement needs data\.events"):
             churnkit.build_features(config)
+
+
+def test_a_window_longer_than_the_history_is_said(files, caplog):
+    """Where every order still counts, nobody can have left: the figure alone would flatter."""
+    said = "nobody can have left"
+
+    flattering = churnkit.retention_metrics(files("orders"), start=START, end=END)
+    warned = said in caplog.text
+    caplog.clear()
+    shorter = files("orders", retention={"activity_window_days": 60})
+    telling = churnkit.retention_metrics(shorter, start=START, end=END)
+
+    assert value(flattering, "customer_churn_rate") == 0.0
+    assert warned
+    assert value(telling, "customer_churn_rate") > 0.0
+    assert said not in caplog.text

@@ -51,8 +51,8 @@ def test_files_of_a_shop_become_one_configuration_that_validates(folder):
 
     config = load_config(made.output)
     assert made.output.name == "orders.yaml"
-    assert {t.table for t in made.tables} == {f.split(".")[0] for f in files}
-    assert {r.table for r in checked.tables} == {t.table for t in made.tables}
+    assert made.tables.keys() == {f.split(".")[0] for f in files}
+    assert {r.table for r in checked.tables} == made.tables.keys()
     assert all(r.rows_used for r in checked.tables)
     assert {"engagement", "support", "survey", "loyalty", "subscription"} <= set(config.features)
     assert dict(config.features["subscription"]) == dict.fromkeys(
@@ -93,6 +93,41 @@ def test_attributes_keep_their_names():
 
 
 @pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        # dunnhumby's Complete Journey, Olist, Retailrocket, Tafeng, a bank's card payments
+        (
+            ["household_id", "basket_id", "product_id", "sales_value", "transaction_timestamp"],
+            ["household_id", "transaction_timestamp", "sales_value", "basket_id", "product_id"],
+        ),
+        (
+            ["order_id", "customer_unique_id", "order_purchase_timestamp", "payment_value"],
+            ["customer_unique_id", "order_purchase_timestamp", "payment_value", "order_id"],
+        ),
+        (
+            ["timestamp", "visitorid", "itemid", "transactionid"],
+            ["visitorid", "timestamp", None, "transactionid", "itemid"],
+        ),
+        (
+            ["TRANSACTION_DT", "CUSTOMER_ID", "PRODUCT_ID", "SALES_PRICE", "date"],
+            ["CUSTOMER_ID", "date", None, None, "PRODUCT_ID"],
+        ),
+        (
+            ["card_number", "Transaction Date", "Transaction Amt"],
+            ["card_number", "Transaction Date", "Transaction Amt"],
+        ),
+    ],
+)
+def test_orders_of_many_makers_are_recognised(columns, expected):
+    """Households, visitors and cards are customers; whatever was bought has a time and a number."""
+    ours = ("customer_id", "ts", "amount", "order_id", "product_id")
+
+    assert found(a=columns)["orders"] == {
+        name: theirs for name, theirs in zip(ours, expected, strict=False) if theirs
+    }
+
+
+@pytest.mark.parametrize(
     ("files", "sentence"),
     [
         (
@@ -129,19 +164,57 @@ def test_what_is_said_settles_it():
     """``TABLE=FILE`` is believed, if the needed columns are there and the table exists."""
     columns = ["user_id", "date", "event", "rating"]
 
-    assert found({"a.csv": "events"}, a=columns) == {
+    assert found({"a.csv": ["events"]}, a=columns) == {
         "events": {"customer_id": "user_id", "ts": "date", "event_type": "event"}
     }
     with pytest.raises(DataError, match=r"^a\.csv: as rewards, no column looks like issued_at;"):
-        found({"a.csv": "rewards"}, a=columns)
+        found({"a.csv": ["rewards"]}, a=columns)
     with pytest.raises(ParameterError, match=r"unknown table 'event'\. Did you mean 'events'"):
-        found({"a.csv": "event"}, a=columns)
+        found({"a.csv": ["event"]}, a=columns)
 
 
 def test_files_without_orders_or_subscriptions_are_refused(folder):
     """There is nothing to learn from."""
     with pytest.raises(
-        DataError, match=r"no file has orders or subscriptions .* events\.parquet is"
+        DataError,
+        match=r"no file has orders or subscriptions .* events\.parquet is events\. .* give it as both:"
+        r" churnkit init orders=events\.parquet events=events\.parquet$",
     ):
         init("events.parquet")
     assert not (folder / "events.yaml").exists()
+
+
+def test_purchases_in_a_log_of_events_become_orders(folder):
+    """One file is both: orders are its purchases, and the features use the log's own names."""
+    log = pyarrow.parquet.read_table("events.parquet").to_pandas()
+    names = {"product_view": "View Item", "cart_add": "add_to_cart", "purchase": "Order Completed"}
+    kinds = log["event_type"].replace(names)
+    kinds[log["event_type"].eq("favourite")] = "it's mine"
+    log.assign(event_type=kinds).to_parquet("log.parquet")
+
+    made = init("orders=log.parquet", "events=log.parquet")
+    checked = churnkit.validate(made.output)
+
+    config = load_config(made.output)
+    rows = {report.table: report.rows_used for report in checked.tables}
+    assert made.tables["orders"].filter == "\"event_type\" IN ('Order Completed')"
+    assert rows == {"orders": kinds.eq("Order Completed").sum(), "events": len(log)}
+    options = config.features["engagement"]
+    assert (options["view"], options["cart"]) == ("View Item", "add_to_cart")
+    assert options["purchase"] == config.retention.purchase_event == "Order Completed"
+    assert config.retention.cart_event == "add_to_cart"
+    assert "it's mine" in options["event_types"]
+    assert list(options["channels"]) == ["email", "push", "sms"]
+    assert checked.uncounted_event_types == {}
+
+
+def test_a_log_without_purchases_is_visits(folder):
+    """What can be learned from it is who comes back: every row counts."""
+    log = pyarrow.parquet.read_table("events.parquet").to_pandas()
+    log[log["event_type"].eq("visit")].drop(columns="value").to_csv("app.csv", index=False)
+
+    made = init("orders=app.csv", "app.csv")
+
+    assert made.tables["orders"].filter is None
+    assert made.tables.keys() == {"orders", "events"}
+    assert churnkit.validate(made.output).tables[0].rows_used == log["event_type"].eq("visit").sum()
