@@ -258,6 +258,8 @@ def started(console: Console, result: Starter) -> None:
             console.say(f"{ours} is held in another form, read as: {sql}")
         if one.filter is not None:
             console.say(f"{name.capitalize()} are the rows where {one.filter}")
+    for note in result.notes:
+        console.say(f"To decide: {note}.")
     console.place("Next: churnkit validate", result.output)
 
 

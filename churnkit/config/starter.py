@@ -171,6 +171,8 @@ class StarterTable:
         SQL on the source's own columns, true of the rows that count.
     survey : str or None
         Of surveys: the kind of all rows, if no column says it.
+    numbers : tuple of str
+        Of customers: attributes that are numbers; the others are categories.
     """
 
     source: str
@@ -178,6 +180,7 @@ class StarterTable:
     computed: Mapping[str, str] = field(default_factory=dict)
     filter: str | None = None
     survey: str | None = None
+    numbers: tuple[str, ...] = ()
 
 
 def starter_config(
@@ -307,6 +310,11 @@ def _features(
             options = {_SUBSCRIPTION_OPTIONS[c]: True for c in extra}
         yield f"  {builder}: {dump_flow(options)}"
     if "customers" in given:
-        names = [n for n in given["customers"].columns if n not in {"customer_id", "since"}]
-        yield "  # Attributes fixed when the customer came; texts under categories, others under numbers:"
-        yield f"  # attributes: {{categories: [{', '.join(map(dump_flow, names))}], numbers: []}}"
+        people = given["customers"]
+        kept = {"customer_id", "since", *people.numbers}
+        options = {
+            "categories": [name for name in people.columns if name not in kept],
+            "numbers": list(people.numbers),
+        }
+        yield "  # Those that were fixed when the customer came can be features:"
+        yield f"  # attributes: {dump_flow(options)}"

@@ -63,12 +63,15 @@ class ConvertedTable:
         Our column names, each with the file's own or a computed one.
     computed : mapping of str to str
         New columns, each an SQL expression on the file's own.
+    numbers : tuple of str
+        Of customers: attributes that are numbers.
     days : int or None
         From the first to the last ``ts``; None where there is none or no time can be read.
     """
 
     columns: Mapping[str, str]
     computed: Mapping[str, str] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
     days: int | None = None
 
 
@@ -108,9 +111,14 @@ def convert_table(
     days = None
     if "ts" in columns:
         days = file.days(computed.get("ts", quoted(columns["ts"])))
+    numbers: tuple[str, ...] = ()
+    if table == "customers":
+        free = {n: c for n, c in columns.items() if n not in {"customer_id", "since"}}
+        numbers = tuple(n for n, c in free.items() if file.reads(c, _cast(c)))
     return ConvertedTable(
         columns={**columns, **names},
         computed={names[ours]: sql for ours, sql in computed.items()},
+        numbers=numbers,
         days=days,
     )
 

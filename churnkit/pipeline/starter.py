@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Starter", "init"]
 
+CURRENCY = frozenset({"currency", "currencycode", "currencyiso", "ccy"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Starter:
@@ -31,10 +33,13 @@ class Starter:
     output : Path
     tables : mapping of str to StarterTable
         What the configuration says of each table, orders first.
+    notes : tuple of str
+        What is left for people to decide.
     """
 
     output: Path
     tables: Mapping[str, StarterTable]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -49,6 +54,7 @@ class Starter:
                 }
                 for name, table in self.tables.items()
             },
+            "notes": list(self.notes),
         }
 
 
@@ -100,32 +106,64 @@ def init(
         if target.exists() and not replace:
             msg = f"{target}: the file exists; give another --output, or --force to replace it"
             raise ParameterError(msg)
-        tables, days, engagement = {}, None, {}
-        for one in found:
-            view, bought = views[one.source], None
-            log = recognise(columns[one.source], table="events").get("event_type")
-            if one.table in {"orders", "events"} and log is not None:
-                names = event_names(view, log, engine=engine)
-                if one.table == "events":
-                    engagement = _engagement(names)
-                elif names.bought:
-                    bought = f"{quoted(log)} IN ({', '.join(map(_text, names.bought))})"
-                    view = f"(SELECT * FROM {view} WHERE {bought})"
-            converted = convert_table(
-                view, table=one.table, source=one.source, columns=one.columns, engine=engine
-            )
-            tables[one.table] = StarterTable(
-                source=one.source,
-                columns=converted.columns,
-                computed=converted.computed,
-                filter=bought,
-                survey=one.survey,
-            )
-            days = converted.days if one.table == "orders" else days
-    text = starter_config(name, tables, engagement=engagement, days=days, time_zone=time_zone)
+        looked = {
+            one.table: _look(one, view=views[one.source], all_of=columns[one.source], engine=engine)
+            for one in found
+        }
+    tables = {name: one.table for name, one in looked.items()}
+    text = starter_config(
+        name,
+        tables,
+        engagement=looked["events"].engagement if "events" in looked else {},
+        days=looked["orders"].days if "orders" in looked else None,
+        time_zone=time_zone,
+    )
     with replace_file(target) as opened:
         opened.write(text.encode())
-    return Starter(output=target, tables=tables)
+    return Starter(
+        output=target, tables=tables, notes=tuple(n for one in looked.values() for n in one.notes)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    """What the values of a file say."""
+
+    table: StarterTable
+    days: int | None
+    engagement: Mapping[str, object]
+    notes: tuple[str, ...]
+
+
+def _look(
+    one: RecognisedFile, *, view: str, all_of: Sequence[str], engine: DuckDBEngine
+) -> _Looked:
+    """Look at the values of a file that has all of the columns."""
+    bought: str | None = None
+    engagement: Mapping[str, object] = {}
+    notes: tuple[str, ...] = ()
+    log = recognise(all_of, table="events").get("event_type")
+    if one.table in {"orders", "events"} and log is not None:
+        names = event_names(view, log, engine=engine)
+        if one.table == "events":
+            engagement = _engagement(names)
+        elif names.bought:
+            bought = f"{quoted(log)} IN ({', '.join(map(_text, names.bought))})"
+            view = f"(SELECT * FROM {view} WHERE {bought})"
+    if one.table == "orders":
+        notes = _currencies(view, all_of, engine=engine)
+    converted = convert_table(
+        view, table=one.table, source=one.source, columns=one.columns, engine=engine
+    )
+    table = StarterTable(
+        source=one.source,
+        columns=converted.columns,
+        computed=converted.computed,
+        filter=bought,
+        survey=one.survey,
+        numbers=converted.numbers,
+    )
+    return _Looked(table=table, days=converted.days, engagement=engagement, notes=notes)
 
 
 def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
@@ -146,6 +184,24 @@ def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
 def _engagement(names: EventNames) -> dict[str, object]:
     """Return the options of the engagement features for what the events are called."""
     return {"event_types": list(names.counted), "channels": list(names.channels), **names.parts}
+
+
+def _currencies(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> tuple[str, ...]:
+    """Return a note where amounts are in several currencies."""
+    named = [c for c in columns if re.sub(r"[^a-z]", "", c.lower()) in CURRENCY]
+    if not named:
+        return ()
+    name = quoted(named[0])
+    sql = f"SELECT CAST({name} AS VARCHAR) AS c FROM {view} WHERE {name} IS NOT NULL GROUP BY 1"
+    found = sorted(engine.collect(engine.select(sql))["c"].to_pylist())
+    if len(found) < 2:
+        return ()
+    some = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+    note = (
+        f"amounts are in {len(found)} currencies ({some}, column {named[0]!r}) and would be added as"
+        " they are: keep one with data.orders.filter, or convert with data.orders.computed"
+    )
+    return (note,)
 
 
 def _text(value: str) -> str:

@@ -157,3 +157,15 @@ def test_other_tables_are_converted_too(folder):
         DataError, match=r"'end_date' can be read as .*data\.subscriptions\.computed"
     ):
         init("plans.csv")
+
+
+@pytest.mark.parametrize(("currencies", "noted"), [(["EUR", "USD", "EUR"], True), (["EUR"], False)])
+def test_several_currencies_are_left_to_people(folder, currencies, noted):
+    """Amounts in several currencies would be added up; which to keep is not guessed."""
+    orders(Currency=(currencies * len(DAYS))[: len(DAYS)])
+
+    notes = init("orders.csv").notes
+
+    assert [note.split(" and would")[0] for note in notes] == (
+        ["amounts are in 2 currencies (EUR, USD, column 'Currency')"] if noted else []
+    )

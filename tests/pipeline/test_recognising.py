@@ -58,7 +58,8 @@ def test_files_of_a_shop_become_one_configuration_that_validates(folder):
     assert dict(config.features["subscription"]) == dict.fromkeys(
         ("seats", "renewals", "failed_payments"), True
     )
-    assert "# attributes: {categories: [acquisition_channel," in made.output.read_text()
+    attributes = "# attributes: {categories: [acquisition_channel, country], numbers: [birth_year]}"
+    assert attributes in made.output.read_text()
 
 
 def test_subscriptions_alone_are_learned_from(folder):
