@@ -78,7 +78,11 @@ class ShiftedBetaGeometric:
 
 
 def fit_sbg(
-    periods: ArrayLike, *, ended: ArrayLike, count: ArrayLike | None = None
+    periods: ArrayLike,
+    *,
+    ended: ArrayLike,
+    count: ArrayLike | None = None,
+    entered: ArrayLike | None = None,
 ) -> ShiftedBetaGeometric:
     """Fit the shifted-beta-geometric by maximum likelihood.
 
@@ -91,6 +95,9 @@ def fit_sbg(
         Whether they left.
     count : array-like of float, shape (n,), optional
         How many customers each entry stands for; 1 by default.
+    entered : array-like of float, shape (n,), optional
+        Periods already survived when the customer came under observation, 0 by default. Whoever had
+        left before is not in the data, so that each probability is taken given this survival.
 
     Raises
     ------
@@ -106,7 +113,7 @@ def fit_sbg(
     >>> round(model.alpha, 2), round(model.beta, 2)
     (0.7, 1.18)
     """
-    t, gone, n = _checked(periods, ended, count)
+    t, gone, n, entry = _checked(periods, ended, count, entered)
     if not (n[gone].sum() > 0.0 and (n[~gone & (t > 0)].sum() + n[gone & (t > 1)].sum()) > 0.0):
         msg = (
             "shifted-beta-geometric: somebody must have left and somebody stayed for a period; got"
@@ -115,7 +122,7 @@ def fit_sbg(
         raise ModelGuardError(msg)
     found = maximise(
         _objective,
-        [t, gone.astype(np.float64)],
+        [t, gone.astype(np.float64), entry],
         n,
         starts=[(-2.0, 0.5), (-1.0, 3.0), (-3.0, 3.0)],
         box=BOX,
@@ -128,19 +135,25 @@ def fit_sbg(
 
 
 def _checked(
-    periods: ArrayLike, ended: ArrayLike, count: ArrayLike | None
-) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    periods: ArrayLike, ended: ArrayLike, count: ArrayLike | None, entered: ArrayLike | None
+) -> tuple[Floats, NDArray[np.bool_], Floats, Floats]:
     t, gone = np.asarray(periods, dtype=np.float64), np.asarray(ended, dtype=bool)
     n = np.ones(t.shape) if count is None else np.asarray(count, dtype=np.float64)
-    if not t.shape == gone.shape == n.shape or t.ndim != 1:
-        shapes = f"{t.shape}, {gone.shape} and {n.shape}"
-        msg = f"fit_sbg: periods, ended and count must be of one length; got {shapes}"
+    entry = np.zeros(t.shape) if entered is None else np.asarray(entered, dtype=np.float64)
+    if not t.shape == gone.shape == n.shape == entry.shape or t.ndim != 1:
+        shapes = ", ".join(str(v.shape) for v in (t, gone, n, entry))
+        msg = f"fit_sbg: periods, ended, count and entered must be of one length; got {shapes}"
         raise ParameterError(msg)
     if (t < gone).any() or not np.isfinite(t).all() or (n < 0.0).any():
         msg = "fit_sbg: periods must be >= 1 for those who left and >= 0 for others, counts >= 0"
         raise ParameterError(msg)
+    if not ((entry >= 0.0) & (entry <= t - gone)).all():
+        msg = (
+            "fit_sbg: entered must be >= 0 and before the end: at most periods, less 1 for who left"
+        )
+        raise ParameterError(msg)
     kept = n > 0.0
-    return t[kept], gone[kept], n[kept]
+    return t[kept], gone[kept], n[kept], entry[kept]
 
 
 def _parameters(point: Floats) -> tuple[Floats, Floats]:
@@ -155,16 +168,17 @@ def _objective(
     """Return log-likelihood and gradient in log-odds of the mean and log of the precision."""
     from scipy.special import betaln, digamma
 
-    t, gone = columns
+    t, gone, entry = columns
 
     def value(point: Floats) -> tuple[float, Floats]:
         a, b = _parameters(point)
-        # P(leaves at t) = B(a + 1, b + t - 1) / B(a, b), S(t) = B(a, b + t) / B(a, b).
-        first, second = a + gone, b + t - gone
-        both = digamma(a + b + t)
-        log_p = betaln(first, second) - betaln(a, b)
-        by_a = digamma(first) - both - digamma(a) + digamma(a + b)
-        by_b = digamma(second) - both - digamma(b) + digamma(a + b)
+        # P(leaves at t) = B(a + 1, b + t - 1) / B(a, b), S(t) = B(a, b + t) / B(a, b), both over
+        # S(entry).
+        first, second, there = a + gone, b + t - gone, b + entry
+        both, before = digamma(a + b + t), digamma(a + there)
+        log_p = betaln(first, second) - betaln(a, there)
+        by_a = digamma(first) - both - digamma(a) + before
+        by_b = digamma(second) - both - digamma(there) + before
         da, db = float(count @ by_a), float(count @ by_b)
         share = float(a * b / (a + b))
         gradient = np.array([share * (da - db), float(a) * da + float(b) * db])

@@ -38,11 +38,15 @@ class Stays:
     days : ndarray of float64
         From the start to the end or, while it runs, to the cutoff.
     ended : ndarray of bool
+    entered : ndarray of float64
+        Days from the start to when the stay came under observation, 0 where that was at its start.
+        A table that was begun late knows of the older stays only those that had not ended.
     """
 
     customer: NDArray[np.int64]
     days: Floats
     ended: NDArray[np.bool_]
+    entered: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,6 +77,11 @@ def stays_of(table: pa.Table, *, population: Sequence[str], snapshot: Snapshot) 
         Their ``customer_id``.
     snapshot : Snapshot
         The cutoff at which the stays are known.
+
+    Notes
+    -----
+    Nothing says when a table was begun, so observation begins a day before the first known ending, as
+    for :func:`churnkit.btyd.fit_retention_curve`.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -83,10 +92,12 @@ def stays_of(table: pa.Table, *, population: Sequence[str], snapshot: Snapshot) 
         for name in ("started_at_us", "ended_at_us")
     )
     ended = np.isfinite(gone)
+    watched_us = gone[ended].min() - US_PER_DAY if ended.any() else begun.min(initial=np.inf)
     return Stays(
         customer=np.asarray(pc.fill_null(place, -1).to_numpy(), dtype=np.int64),
         days=(np.where(ended, gone, snapshot.cutoff_us) - begun) / US_PER_DAY,
         ended=ended,
+        entered=np.maximum(watched_us - begun, 0.0) / US_PER_DAY,
     )
 
 

@@ -22,6 +22,7 @@ __all__ = ["DAYS_PER_PERIOD", "hazard_leaving", "leaving_of_population", "sbg_le
 
 DAYS_PER_PERIOD = 365.25 / 12
 FEWEST_AT_RISK = 20
+DIGITS = 12  # the order of sums, which differs between engines, must split no tie
 
 
 class Leaving(Protocol):
@@ -35,13 +36,16 @@ class Leaving(Protocol):
 def hazard_leaving(stays: Stays) -> Leaving | None:
     """Return the Kaplan-Meier curve of stays as a chance to leave at a tenure; None if nobody left.
 
-    Beyond the ages at which 20 stays are under observation the hazard is that of all ages together:
-    a curve of a handful of stays says little.
+    A stay is at risk from the age at which it came under observation (late entry, [2]_). At ages at
+    which fewer than 20 stays are under observation the hazard is that of all ages together: a curve
+    of a handful of stays says little.
 
     References
     ----------
-    E. L. Kaplan, P. Meier (1958), "Nonparametric Estimation from Incomplete Observations", Journal
-    of the American Statistical Association 53(282), 457-481.
+    .. [1] E. L. Kaplan, P. Meier (1958), "Nonparametric Estimation from Incomplete Observations",
+       Journal of the American Statistical Association 53(282), 457-481.
+    .. [2] W.-Y. Tsai, N. P. Jewell, M.-C. Wang (1987), "A Note on the Product-Limit Estimator under
+       Right Censoring and Left Truncation", Biometrika 74(4), 883-886, doi:10.1093/biomet/74.4.883.
     """
     days = np.maximum(stays.days, 0.0)
     if not stays.ended.any():
@@ -49,13 +53,17 @@ def hazard_leaving(stays: Stays) -> Leaving | None:
     ages, place = np.unique(days, return_inverse=True)
     ended = np.bincount(place, stays.ended.astype(np.float64), minlength=len(ages))
     left = np.bincount(place, minlength=len(ages))
-    at_risk = len(days) - np.concatenate([[0], np.cumsum(left)[:-1]])
-    seen = at_risk >= min(FEWEST_AT_RISK, len(days))
+    late = np.sort(stays.entered[stays.entered > 0.0])
+    not_yet = len(late) - np.searchsorted(late, ages, side="left")
+    at_risk = len(days) - np.concatenate([[0], np.cumsum(left)[:-1]]) - not_yet
+    seen = at_risk >= min(FEWEST_AT_RISK, at_risk.max())
+    overall = float(stays.ended.sum()) / max(float((days - stays.entered).sum()), 1e-9)
     # log(1 - d / n), summed: minus infinity would make everybody leave at the last age.
-    steps = np.log1p(-np.minimum(ended / at_risk, 1.0 - 1e-9))[seen]
-    log_survival = np.concatenate([[0.0], np.cumsum(steps)])
-    ages, reach = ages[seen], float(ages[seen][-1])
-    overall = float(stays.ended.sum()) / max(float(days.sum()), 1e-9)
+    known = np.log1p(-np.minimum(ended / np.maximum(at_risk, 1), 1.0 - 1e-9))
+    steps = np.where(seen, known, -overall * np.diff(ages, prepend=0.0))
+    last = int(np.flatnonzero(seen)[-1]) + 1
+    log_survival = np.concatenate([[0.0], np.cumsum(steps[:last])])
+    ages, reach = ages[:last], float(ages[last - 1])
 
     def log_survival_at(age: Floats) -> Floats:
         known = log_survival[np.searchsorted(ages, np.minimum(age, reach), side="right")]
@@ -73,9 +81,11 @@ def sbg_leaving(stays: Stays) -> Leaving | None:
     months = np.maximum(stays.days, 0.0) / DAYS_PER_PERIOD
     # Whoever left within a month did so at its end; whoever stays has survived the whole months.
     periods = np.where(stays.ended, np.maximum(np.ceil(months), 1.0), np.floor(months))
-    cells, count = np.unique(np.stack([periods, stays.ended]), axis=1, return_counts=True)
+    # Of a stay that came under observation late it is only known that it lasted so many months.
+    entered = np.minimum(np.floor(stays.entered / DAYS_PER_PERIOD), periods - stays.ended)
+    cells, count = np.unique(np.stack([periods, stays.ended, entered]), axis=1, return_counts=True)
     try:
-        model = fit_sbg(cells[0], ended=cells[1] > 0, count=count)
+        model = fit_sbg(cells[0], ended=cells[1] > 0, count=count, entered=cells[2])
     except ModelGuardError:
         return None
 
@@ -99,4 +109,4 @@ def leaving_of_population(
     mine = (stays.customer >= 0) & ~stays.ended
     p = np.clip(leaving(stays.days[mine], within_days=within_days), 0.0, 1.0 - 1e-9)
     log_stay = np.bincount(stays.customer[mine], np.log1p(-p), minlength=customers)
-    return np.asarray(-np.expm1(log_stay))
+    return np.asarray(np.round(-np.expm1(log_stay), DIGITS), dtype=np.float64)

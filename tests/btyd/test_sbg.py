@@ -78,6 +78,30 @@ def test_customers_simulated_from_the_model_give_its_parameters_back():
     assert model.alpha / (model.alpha + model.beta) == pytest.approx(1.5 / 10.5, rel=0.03)
 
 
+def test_customers_known_only_since_they_had_stayed_for_a_while_give_them_back_too():
+    """Who had left before observation began is missing; taken as fresh, the others look immortal."""
+    rng = np.random.default_rng(12)
+    n = 40_000
+    last, entered = rng.geometric(rng.beta(1.5, 9.0, n)), rng.integers(0, 12, n)
+    known = last > entered
+    last, entered = last[known], entered[known]
+    seen = entered + rng.integers(0, 18, len(last))
+    periods, ended = np.minimum(last, seen), last <= seen
+
+    model = fit_sbg(periods, ended=ended, entered=entered)
+
+    assert model.alpha == pytest.approx(1.5, rel=0.1)
+    assert model.alpha / (model.alpha + model.beta) == pytest.approx(1.5 / 10.5, rel=0.03)
+    naive = fit_sbg(periods, ended=ended)
+    assert naive.alpha / (naive.alpha + naive.beta) < 0.8 * 1.5 / 10.5
+
+
+def test_an_entry_after_the_end_is_refused():
+    """Nobody is observed first after leaving."""
+    with pytest.raises(ParameterError, match="before the end"):
+        fit_sbg([3, 4], ended=[True, False], entered=[3, 4])
+
+
 @pytest.mark.parametrize(
     ("periods", "ended", "message"),
     [

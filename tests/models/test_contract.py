@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -23,7 +24,12 @@ from churnkit.models.survival import hazard_leaving, leaving_of_population, sbg_
 
 SNAPSHOT = Snapshot(cutoff=date(2024, 1, 1), observation_days=365, horizon_days=30)
 MONTHS = 30 / (365.25 / 12)
-NOBODY = Stays(customer=np.zeros(0, np.int64), days=np.zeros(0), ended=np.zeros(0, bool))
+NOBODY = Stays(
+    customer=np.zeros(0, np.int64),
+    days=np.zeros(0),
+    ended=np.zeros(0, bool),
+    entered=np.zeros(0),
+)
 
 
 def labelled(*, mrr, future_mrr, churned, spend, stays=NOBODY):
@@ -105,7 +111,7 @@ def random_stays(n=4000, seed=2):
     seen = rng.uniform(0.0, 500.0, n)
     ended = life < seen
     customer = np.where(ended, -1, np.cumsum(~ended) - 1)
-    return Stays(customer=customer, days=np.minimum(life, seen), ended=ended)
+    return Stays(customer=customer, days=np.minimum(life, seen), ended=ended, entered=np.zeros(n))
 
 
 def test_the_hazard_is_that_of_the_kaplan_meier_curve():
@@ -145,6 +151,74 @@ def test_both_curves_are_calibrated_on_stays_like_those_they_saw():
         assert np.corrcoef(p, truth)[0, 1] > 0.9, fit.__name__
 
 
+def begun_late(stays, *, by):
+    """Return the stays that a table begun ``by`` days before their last day knows of."""
+    rng = np.random.default_rng(4)
+    # Who ended did so some days ago; before the table was begun, nobody wrote it down.
+    ago = np.where(stays.ended, rng.uniform(0.0, 2.0 * by, len(stays.days)), 0.0)
+    known = ago < by
+    entered = np.maximum(stays.days + ago - by, 0.0)
+    return Stays(
+        customer=stays.customer[known],
+        days=stays.days[known],
+        ended=stays.ended[known],
+        entered=entered[known],
+    )
+
+
+def test_late_entries_are_at_risk_from_their_entry_on():
+    """Each step of the curve is one less endings over those who had entered and not yet ended."""
+    stays = begun_late(random_stays(), by=150.0)
+
+    found = hazard_leaving(stays)(np.array([20.0, 120.0]), within_days=30.0)
+
+    for start, p in zip((20.0, 120.0), found, strict=True):
+        stay = 1.0
+        for age in np.sort(stays.days[stays.ended]):
+            if start < age <= start + 30.0:
+                stay *= 1.0 - 1.0 / ((stays.entered < age) & (stays.days >= age)).sum()
+        assert p == pytest.approx(1.0 - stay, rel=1e-9)
+
+
+@pytest.mark.parametrize("fit", [hazard_leaving, sbg_leaving])
+def test_a_table_begun_late_does_not_make_old_subscribers_immortal(fit):
+    """The rate of stays that fall ill of nothing but time is found although old ends are unknown."""
+    rng = np.random.default_rng(6)
+    n, rate, began = 20_000, 1.0 / 300.0, 200.0
+    age = rng.uniform(0.0, 1000.0, n)
+    life = np.minimum(rng.exponential(1.0 / rate, n), age)
+    ended = life < age
+    known = ~ended | (age - life < began)
+    stays = Stays(
+        customer=np.where(ended, -1, np.cumsum(~ended) - 1)[known],
+        days=life[known],
+        ended=ended[known],
+        entered=np.maximum(age - began, 0.0)[known],
+    )
+    tenure, truth = np.array([50.0, 400.0, 800.0]), 1.0 - np.exp(-60.0 * rate)
+
+    found = fit(stays)(tenure, within_days=60.0)
+    naive = fit(replace(stays, entered=np.zeros(len(stays.days))))(tenure, within_days=60.0)
+
+    np.testing.assert_allclose(found, truth, rtol=0.15)
+    assert naive.min() < 0.7 * truth
+
+
+@pytest.mark.parametrize("fit", [hazard_leaving, sbg_leaving])
+def test_the_order_of_stays_splits_no_tie(fit):
+    """Engines give rows in orders of their own; the chances are the same to the last bit."""
+    stays = random_stays()
+    n = int((~stays.ended).sum())
+    order = np.random.default_rng(8).permutation(len(stays.days))
+    moved = Stays(**{name: getattr(stays, name)[order] for name in vars(stays)})
+
+    first, second = (
+        leaving_of_population(s, fit, within_days=30.0, customers=n) for s in (stays, moved)
+    )
+
+    np.testing.assert_array_equal(first, second)
+
+
 def test_a_customer_with_two_stays_leaves_one_of_them():
     """The chances combine as of independent ends."""
     base = random_stays()
@@ -152,6 +226,7 @@ def test_a_customer_with_two_stays_leaves_one_of_them():
         customer=np.concatenate([base.customer * 0 - 1, [0, 0, 1]]),
         days=np.concatenate([base.days, [100.0, 100.0, 100.0]]),
         ended=np.concatenate([base.ended, [False, False, False]]),
+        entered=np.zeros(len(base.days) + 3),
     )
 
     p = leaving_of_population(two, hazard_leaving, within_days=30.0, customers=2)
@@ -161,7 +236,12 @@ def test_a_customer_with_two_stays_leaves_one_of_them():
 
 def test_without_an_end_there_is_no_curve():
     """Nobody has left: neither estimate exists."""
-    stays = Stays(customer=np.arange(3), days=np.full(3, 90.0), ended=np.zeros(3, bool))
+    stays = Stays(
+        customer=np.arange(3),
+        days=np.full(3, 90.0),
+        ended=np.zeros(3, bool),
+        entered=np.zeros(3),
+    )
 
     for fit in (hazard_leaving, sbg_leaving):
         assert leaving_of_population(stays, fit, within_days=30.0, customers=3) is None
@@ -183,3 +263,31 @@ def test_stays_find_their_place_in_the_population():
     assert stays.customer.tolist() == [1, 0, -1]
     assert stays.days.tolist()[:2] == [10.0, 60.0]
     assert stays.ended.tolist() == [False, True, False]
+
+
+def test_observation_begins_a_day_before_the_first_known_end():
+    """A stay that began before it was at risk from then on; without an end, from its start."""
+    cutoff = SNAPSHOT.cutoff_us
+    ends = [None, cutoff - 30 * US_PER_DAY, cutoff - 5 * US_PER_DAY]
+    begun = [cutoff - days * US_PER_DAY for days in (10, 90, 200)]
+
+    def entered(ended):
+        table = {"customer_id": ["a", "b", "c"], "started_at_us": begun, "ended_at_us": ended}
+        stays = stays_of(
+            pa.table(
+                table,
+                schema=pa.schema(
+                    [
+                        ("customer_id", pa.string()),
+                        ("started_at_us", pa.int64()),
+                        ("ended_at_us", pa.int64()),
+                    ]
+                ),
+            ),
+            population=[],
+            snapshot=SNAPSHOT,
+        )
+        return stays.entered.tolist()
+
+    assert entered(ends) == [0.0, 59.0, 169.0]
+    assert entered([None] * 3) == [0.0, 0.0, 0.0]

@@ -19,7 +19,12 @@ from churnkit.models.staying import forecast_stays
 from churnkit.models.training import fit_models
 
 HORIZON = 30
-NOBODY = Stays(customer=np.zeros(0, np.int64), days=np.zeros(0), ended=np.zeros(0, bool))
+NOBODY = Stays(
+    customer=np.zeros(0, np.int64),
+    days=np.zeros(0),
+    ended=np.zeros(0, bool),
+    entered=np.zeros(0),
+)
 SETTINGS = ModelSettings(threads=1, calibration="none")
 
 
