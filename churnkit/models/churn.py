@@ -36,6 +36,7 @@ __all__ = [
     "churn_level_shift",
     "churn_validation_loss",
     "fit_churn",
+    "learn_churn",
     "split_for_validation",
 ]
 
@@ -118,22 +119,25 @@ class ChurnFit:
 def fit_churn(
     train: Sequence[LabelledSnapshot],
     *,
-    learner: Learner,
+    final: FittedLearner,
+    first: FittedLearner | None,
     forecast: ChurnForecast | None,
     calibration: str = "auto",
     cautious: bool = False,
     seed: int = 7,
 ) -> ChurnFit:
-    """Fit on stacked snapshots; choose the blend and the calibration on a later one.
+    """Choose the blend and the calibration of a learner on the newest snapshot.
 
     Parameters
     ----------
     train : sequence of LabelledSnapshot
-        Oldest first. A model of the earlier ones predicts the newest, where the weight of the
-        learner beside the classical model and the calibration are chosen; the learner is then
-        fitted again on all of them.
-    learner : Learner
-        What to fit.
+        Oldest first.
+    final : FittedLearner
+        Fitted on all of them by :func:`learn_churn`: the one that is kept.
+    first : FittedLearner or None
+        Fitted on the earlier ones of :func:`split_for_validation`. It predicts the newest, where the
+        weight of the learner beside the classical model and the calibration are chosen. None if there
+        are no earlier ones.
     forecast : ChurnForecast or None
         The classical model's view of the newest snapshot's population; None blends nothing.
     calibration : str, default "auto"
@@ -145,16 +149,14 @@ def fit_churn(
     seed : int
         Of the folds on which calibrations are compared.
     """
-    split = split_for_validation(train)
-    final = _fit(train, learner=learner)
-    if split is None:
+    newest = train[-1]
+    if first is None:
         # One usable snapshot: nothing later to choose on.
         weight = 1.0 if forecast is None else WITHOUT_VALIDATION
         model = ChurnModel(learner=final, calibrator=NoCalibrator(), weight=weight)
         notes = {"rounds": final.rounds, "weight": weight, "calibration": "none"}
         return ChurnFit(model=model, notes=notes, validation_log_odds=None)
-    earlier, newest = split
-    raw = _fit(earlier, learner=learner).predict_raw(newest.features)
+    raw = first.predict_raw(newest.features)
     weight = _choose_weight(raw, forecast, churned=newest.churned, average=cautious)
     blended = _at_own_level(_blend(raw, forecast, weight=weight), newest.churned)
     calibrator, losses = choose_calibrator(
@@ -178,7 +180,8 @@ def fit_churn(
     )
 
 
-def _fit(snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> FittedLearner:
+def learn_churn(snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> FittedLearner:
+    """Return a learner of churn, fitted on stacked snapshots."""
     churned = np.concatenate([s.churned for s in snapshots]).astype(np.float64)
     return learner.fit(stack(snapshots), churned, objective="binary", rounds=ROUNDS)
 
@@ -190,7 +193,7 @@ def churn_validation_loss(
 
     The level is set by other means, so that it is not judged.
     """
-    raw = _fit(earlier, learner=learner).predict_raw(newest.features)
+    raw = learn_churn(earlier, learner=learner).predict_raw(newest.features)
     return log_loss_of(_at_own_level(raw, newest.churned), newest.churned)
 
 

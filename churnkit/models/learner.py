@@ -59,10 +59,14 @@ class Learner(Protocol):
         *,
         objective: str,
         rounds: int,
+        rows: NDArray[np.bool_] | None = None,
         validation: tuple[FeatureMatrix, Floats] | None = None,
         alpha: float = 0.5,
     ) -> FittedLearner:
-        """Fit ``objective``: ``binary``, ``tweedie:<power>``, ``gamma``, ``l2`` or ``quantile``."""
+        """Fit ``objective``: ``binary``, ``tweedie:<power>``, ``gamma``, ``l2`` or ``quantile``.
+
+        ``rows`` says which of ``features`` the target is of, in their order; None means all.
+        """
         ...
 
     def load(self, text: str) -> FittedLearner:

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import stack
-from churnkit.models.churn import ROUNDS, split_for_validation
+from churnkit.models.churn import ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,7 @@ __all__ = [
     "SpendModel",
     "factor_to",
     "fit_spend",
+    "learn_spend",
     "spend_factor",
     "spend_target",
     "spend_validation_loss",
@@ -189,30 +190,31 @@ class SpendFit:
 
 
 def fit_spend(
-    train: Sequence[LabelledSnapshot],
+    newest: LabelledSnapshot,
     *,
-    learner: Learner,
+    final: SpendModel,
+    first: SpendModel | None,
     judge: Judge,
     validation_order_probability: Floats | None,
     forecast: PurchaseForecast | None,
-    objective: str = "auto",
 ) -> SpendFit:
-    """Fit expected spend, pooled with the purchase model, and judge it on the newest snapshot.
+    """Pool expected spend with the purchase model, and judge it on the newest snapshot.
 
     Parameters
     ----------
-    train : sequence of LabelledSnapshot
-        Oldest first.
-    learner : Learner
-        What to fit.
+    newest : LabelledSnapshot
+        Of those that are trained on.
+    final : SpendModel
+        Fitted on all of them by :func:`learn_spend`: the one that is kept.
+    first : SpendModel or None
+        Fitted on the earlier ones of :func:`churnkit.models.churn.split_for_validation`; None if there
+        are none.
     judge : callable
         Metrics of the choice, for the notes.
     validation_order_probability : ndarray or None
         P(order) of the newest snapshot's customers, from a model that has not seen it.
     forecast : PurchaseForecast or None
         The purchase model's view of the same customers; None blends nothing.
-    objective : str
-        A key of :data:`OBJECTIVES`; ``auto`` is ``hurdle``, ``tweedie`` is ``tweedie_1.3``.
 
     Notes
     -----
@@ -221,16 +223,13 @@ def fit_spend(
     higher decile error and no better ranking than these, and the hurdle beat Tweedie in ranking and
     total; see ``benchmarks/README.md``.
     """
-    name = ALIASES.get(objective, objective)
-    split = split_for_validation(train)
-    model = _fit_one(name, train, learner=learner)
+    model = final
     if forecast is not None:
         model = replace(model, weight=WEIGHT)
-    notes: dict[str, Any] = {"objective": name, "rounds": model.learners[0].rounds}
+    notes: dict[str, Any] = {"objective": model.objective, "rounds": model.learners[0].rounds}
     value = None
-    if split is not None and validation_order_probability is not None:
-        earlier, newest = split
-        first = replace(_fit_one(name, earlier, learner=learner), weight=model.weight)
+    if first is not None and validation_order_probability is not None:
+        first = replace(first, weight=model.weight)
         p, spend = validation_order_probability, newest.future_spend
         value = first.given_order(
             first.value(newest.features), order_probability=p, forecast=forecast
@@ -254,7 +253,7 @@ def spend_validation_loss(
     """
     from sklearn.metrics import mean_tweedie_deviance
 
-    model = _fit_one(ALIASES.get(objective, objective), earlier, learner=learner)
+    model = learn_spend(earlier, learner=learner, objective=objective)
     spend = np.maximum(newest.future_spend, 0.0)
     judged = spend > 0.0 if model.is_hurdle else np.ones(len(spend), dtype=bool)
     if not spend[judged].any():
@@ -264,26 +263,50 @@ def spend_validation_loss(
     return float(mean_tweedie_deviance(spend[judged], value, power=1.5))
 
 
-def _fit_one(name: str, snapshots: Sequence[LabelledSnapshot], *, learner: Learner) -> SpendModel:
+def learn_spend(
+    snapshots: Sequence[LabelledSnapshot], *, learner: Learner, objective: str = "auto"
+) -> SpendModel:
+    """Return learners of expected spend, fitted on stacked snapshots, with nothing beside them.
+
+    Parameters
+    ----------
+    snapshots : sequence of LabelledSnapshot
+    learner : Learner
+        What to fit.
+    objective : str
+        A key of :data:`OBJECTIVES`; ``auto`` is ``hurdle``, ``tweedie`` is ``tweedie_1.3``.
+
+    Raises
+    ------
+    ModelGuardError
+        If nobody spends anything.
+    """
+    name = ALIASES.get(objective, objective)
     kinds, buyers_only = OBJECTIVES[name]
     spend = np.concatenate([s.future_spend for s in snapshots])
     if not len(spend) or spend.max() <= 0.0:
         msg = "expected spend: no customer spends anything in any training horizon"
         raise ModelGuardError(msg)
     unit = UNIT_SHARE * float(np.median(spend[spend > 0.0]))
-    if buyers_only:
-        mine = stack(snapshots, rows=[s.future_spend > 0.0 for s in snapshots])
-        amount = spend[spend > 0.0]
-    else:
-        mine, amount = stack(snapshots), spend
-    learners = tuple(
-        learner.fit(mine, spend_target(amount, unit=unit, kind=kind), objective=kind, rounds=ROUNDS)
-        for kind in kinds
-    )
+    features = stack(snapshots)
     typical = None
     if name in WITH_TYPICAL:
-        target = spend_target(spend, unit=unit, kind="l2")
-        typical = learner.fit(stack(snapshots), target, objective="l2", rounds=ROUNDS)
+        # First, as it learns from the same rows as churn before it: their bins are still there.
+        typical = learner.fit(
+            features, spend_target(spend, unit=unit, kind="l2"), objective="l2", rounds=ROUNDS
+        )
+    rows = spend > 0.0 if buyers_only else None
+    amount = spend if rows is None else spend[rows]
+    learners = tuple(
+        learner.fit(
+            features,
+            spend_target(amount, unit=unit, kind=kind),
+            objective=kind,
+            rounds=ROUNDS,
+            rows=rows,
+        )
+        for kind in kinds
+    )
     share = TYPICAL_SHARE if typical is not None else 0.0
     return SpendModel(
         objective=name, learners=learners, typical=typical, typical_share=share, unit=unit

@@ -8,22 +8,22 @@ import numpy as np
 
 from churnkit.models.boosting import shared_bins
 from churnkit.models.calibration import sigmoid
-from churnkit.models.churn import fit_churn
+from churnkit.models.churn import fit_churn, learn_churn, split_for_validation
 from churnkit.models.contract import ContractValue, fit_contract_value
 from churnkit.models.fitted import Models
 from churnkit.models.interval import fit_interval
 from churnkit.models.learner import MODELS
 from churnkit.models.level import fit_level
 from churnkit.models.settings import Level, ModelSettings, Predictions
-from churnkit.models.spend import fit_spend
+from churnkit.models.spend import fit_spend, learn_spend
 from churnkit.models.total import fit_total_band
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from churnkit.models.base import LabelledSnapshot
-    from churnkit.models.learner import Learner
-    from churnkit.models.spend import Judge
+    from churnkit.models.learner import FittedLearner, Learner
+    from churnkit.models.spend import Judge, SpendModel
 
 __all__ = ["Level", "ModelSettings", "Models", "Predictions", "fit_models"]
 
@@ -59,12 +59,18 @@ def fit_models(
     value = fit_contract_value(train)
     if value is not None:
         return _fit_contracts(train, value=value, learner=churn_learner, settings=settings)
+    split = split_for_validation(train)
+    final = _learn(train, settings=settings, churn=churn_learner, spend=spend_learner)
+    first: tuple[FittedLearner | None, SpendModel | None] = (None, None)
+    if split is not None:
+        first = _learn(split[0], settings=settings, churn=churn_learner, spend=spend_learner)
     no_order = all(np.array_equal(s.churned, s.future_orders == 0) for s in train)
     newest = train[-1]
     forecast = newest.forecast(settings.purchase_kind)
     churn = fit_churn(
         train,
-        learner=churn_learner,
+        final=final[0],
+        first=first[0],
         forecast=forecast if no_order else None,
         calibration=settings.calibration,
         seed=settings.seed,
@@ -75,12 +81,12 @@ def fit_models(
         if not no_order and forecast is not None:
             ordering = forecast.order_probability
     spend = fit_spend(
-        train,
-        learner=spend_learner,
+        newest,
+        final=final[1],
+        first=first[1],
         judge=judge,
         validation_order_probability=ordering,
         forecast=forecast,
-        objective=settings.objective,
     )
     interval = None
     if spend.validation_value is not None:
@@ -113,6 +119,20 @@ def fit_models(
     return models, notes
 
 
+def _learn(
+    snapshots: Sequence[LabelledSnapshot],
+    *,
+    settings: ModelSettings,
+    churn: Learner,
+    spend: Learner,
+) -> tuple[FittedLearner, SpendModel]:
+    """Fit all that is learned of the same rows in turn, so that only their bins are in memory."""
+    return (
+        learn_churn(snapshots, learner=churn),
+        learn_spend(snapshots, learner=spend, objective=settings.objective),
+    )
+
+
 def _fit_contracts(
     train: Sequence[LabelledSnapshot],
     *,
@@ -121,9 +141,11 @@ def _fit_contracts(
     settings: ModelSettings,
 ) -> tuple[Models, dict[str, Any]]:
     """Fit the churn of subscribers; what they pay follows from what they pay now."""
+    split = split_for_validation(train)
     churn = fit_churn(
         train,
-        learner=learner,
+        final=learn_churn(train, learner=learner),
+        first=None if split is None else learn_churn(split[0], learner=learner),
         forecast=train[-1].staying,
         calibration=settings.calibration,
         cautious=True,
