@@ -285,21 +285,9 @@ def side_by_side(snapshots: list[LabelledSnapshot]) -> list[LabelledSnapshot]:
     return made
 
 
-def stack(
-    snapshots: Sequence[LabelledSnapshot], *, rows: Sequence[NDArray[np.bool_]] | None = None
-) -> FeatureMatrix:
-    """Return the features of all snapshots, one below the other.
-
-    Parameters
-    ----------
-    snapshots : sequence of LabelledSnapshot
-    rows : sequence of ndarray of bool, optional
-        Of each snapshot, the customers to take.
-    """
+def stack(snapshots: Sequence[LabelledSnapshot]) -> FeatureMatrix:
+    """Return the features of all snapshots, one below the other."""
     parts = [s.features.values for s in snapshots]
-    if rows is not None:
-        values = np.concatenate([part[mine] for part, mine in zip(parts, rows, strict=True)])
-        return replace(snapshots[0].features, values=values)
     if len(parts) == 1:
         return snapshots[0].features
     whole = parts[0].base

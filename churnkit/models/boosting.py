@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import ModelGuardError
+from churnkit.models.bins import binned, give_back_memory
 from churnkit.models.learner import MODELS
 from churnkit.models.network import joined, without_addresses
 from churnkit.models.shapley import ExactShapley
@@ -25,32 +25,10 @@ if TYPE_CHECKING:
     from churnkit.models.base import FeatureMatrix
 
     Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-    Bins = dict[Any, tuple[NDArray[np.float32], Mask | None, lightgbm.Dataset]]
 
-__all__ = ["FittedLightGBM", "LightGBM", "shared_bins"]
+__all__ = ["FittedLightGBM", "LightGBM"]
 
 PATIENCE_ROUNDS = 40
-OF_TARGETS = {"objective", "alpha", "tweedie_variance_power"}
-
-# By where the values lie and how they are binned: the values and the rows chosen, which must stay
-# where they are, and their bins. One entry at most.
-_BINS: ContextVar[Bins | None] = ContextVar("churnkit_bins", default=None)
-
-
-@contextmanager
-def shared_bins() -> Iterator[None]:
-    """Keep the bins of stacked snapshots for the next target, if that is of the same rows.
-
-    To find the bins of a column takes as long as to grow the trees: targets of the same rows need
-    them once, so they should be learned one after the other. Bins of other rows replace those that
-    are kept. Only views of a larger matrix are shared, so that no copy of one is kept.
-    """
-    token = _BINS.set({})
-    try:
-        yield
-    finally:
-        _BINS.reset(token)
 
 
 def default_parameters(rows: int) -> dict[str, Any]:
@@ -181,7 +159,7 @@ class LightGBM:
         *,
         objective: str,
         rounds: int,
-        rows: Mask | None = None,
+        rows: NDArray[np.bool_] | None = None,
         validation: tuple[FeatureMatrix, Floats] | None = None,
         alpha: float = 0.5,
     ) -> FittedLightGBM:
@@ -195,9 +173,10 @@ class LightGBM:
         import lightgbm
 
         parameters = self._parameters(len(target), objective=objective, alpha=alpha)
-        train = _binned(features, target, rows=rows, parameters=parameters)
+        train = binned(features, target, rows=rows, parameters=parameters).construct()
         # LightGBM has its own copy, in half the memory.
         del target
+        give_back_memory()
         watched: list[Any] = []
         callbacks: list[Any] = []
         if validation is not None:
@@ -226,7 +205,7 @@ class LightGBM:
             parameters = self._parameters(network.rows, objective=objective)
             parameters["num_threads"] = peers.threads
             # The bins are found within training, when the others can be reached.
-            train = _binned(features, target, parameters=parameters)
+            train = binned(features, target, parameters=parameters)
             with _saying(objective):
                 booster = lightgbm.train(
                     parameters | network.parameters, train, num_boost_round=rounds
@@ -278,40 +257,6 @@ def _saying(objective: str) -> Iterator[None]:
     except lightgbm.basic.LightGBMError as error:
         msg = f"lightgbm: training with objective {objective!r} failed; {error}"
         raise ModelGuardError(msg) from error
-
-
-def _binned(
-    features: FeatureMatrix,
-    target: Floats,
-    *,
-    parameters: Mapping[str, Any],
-    rows: Mask | None = None,
-) -> lightgbm.Dataset:
-    """Return rows in bins with their target: of bins that are shared, or of their own."""
-    import lightgbm
-
-    from churnkit.models.streaming import ChosenRows
-
-    values, shared = features.values, _BINS.get()
-    binning = tuple((k, repr(v)) for k, v in sorted(parameters.items()) if k not in OF_TARGETS)
-    place = (values.ctypes.data, values.shape, values.strides)
-    # While the mask is kept with its bins, no other has its id.
-    key = (place, None if rows is None else id(rows), features.names, features.categories, binning)
-    if shared is not None and key in shared:
-        return shared[key][2].set_label(target)
-    if shared is not None:
-        shared.clear()
-    # The dataset is binned by these parameters before training reads them.
-    dataset = lightgbm.Dataset(
-        values if rows is None else ChosenRows(values, rows=rows),
-        label=target,
-        feature_name=list(features.names),
-        categorical_feature=list(features.categories),
-        params=dict(parameters),
-    )
-    if shared is not None and values.base is not None:
-        shared[key] = (values, rows, dataset)
-    return dataset
 
 
 def _from_text(text: str, *, names: Sequence[str]) -> FittedLightGBM:

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.errors import ConfigError, DataError
 from churnkit.models.base import FeatureMatrix
-from churnkit.models.boosting import shared_bins
+from churnkit.models.bins import shared_bins
 from churnkit.models.churn import ROUNDS
 from churnkit.models.learner import MODELS, JoinedLearner
 from churnkit.models.spend import OBJECTIVES, spend_target

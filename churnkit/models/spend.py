@@ -283,24 +283,26 @@ def learn_spend(
     """
     name = ALIASES.get(objective, objective)
     kinds, buyers_only = OBJECTIVES[name]
-    spend = np.concatenate([s.future_spend for s in snapshots])
-    if not len(spend) or spend.max() <= 0.0:
+    bought = np.concatenate([s.future_spend > 0.0 for s in snapshots])
+    if not bought.any():
         msg = "expected spend: no customer spends anything in any training horizon"
         raise ModelGuardError(msg)
-    unit = UNIT_SHARE * float(np.median(spend[spend > 0.0]))
+    unit = UNIT_SHARE * float(np.median(_spend(snapshots)[bought]))
     features = stack(snapshots)
     typical = None
     if name in WITH_TYPICAL:
         # First, as it learns from the same rows as churn before it: their bins are still there.
         typical = learner.fit(
-            features, spend_target(spend, unit=unit, kind="l2"), objective="l2", rounds=ROUNDS
+            features,
+            spend_target(_spend(snapshots), unit=unit, kind="l2"),
+            objective="l2",
+            rounds=ROUNDS,
         )
-    rows = spend > 0.0 if buyers_only else None
-    amount = spend if rows is None else spend[rows]
+    rows = bought if buyers_only else None
     learners = tuple(
         learner.fit(
             features,
-            spend_target(amount, unit=unit, kind=kind),
+            spend_target(_spend(snapshots, rows=rows), unit=unit, kind=kind),
             objective=kind,
             rounds=ROUNDS,
             rows=rows,
@@ -311,6 +313,14 @@ def learn_spend(
     return SpendModel(
         objective=name, learners=learners, typical=typical, typical_share=share, unit=unit
     )
+
+
+def _spend(
+    snapshots: Sequence[LabelledSnapshot], *, rows: NDArray[np.bool_] | None = None
+) -> Floats:
+    """Return the spend of stacked snapshots: anew each time, as it would be kept while trees grow."""
+    spend = np.concatenate([s.future_spend for s in snapshots])
+    return spend if rows is None else spend[rows]
 
 
 def spend_target(spend: Floats, *, unit: float, kind: str) -> Floats:

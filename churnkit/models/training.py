@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.boosting import shared_bins
+from churnkit.models.bins import shared_bins
 from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import fit_churn, learn_churn, split_for_validation
 from churnkit.models.contract import ContractValue, fit_contract_value

@@ -7,7 +7,8 @@ import pytest
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.base import FeatureMatrix
-from churnkit.models.boosting import default_parameters, shared_bins
+from churnkit.models.bins import shared_bins
+from churnkit.models.boosting import default_parameters
 from churnkit.models.learner import MODELS
 
 
