@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Clock", "machine", "run_apart", "run_piece"]
+__all__ = ["Clock", "machine", "resident", "run_apart", "run_piece"]
 
 PACKAGES = ("duckdb", "polars", "pandas", "lightgbm", "numpy", "pyarrow", "narwhals", "scipy")
 
@@ -37,6 +37,12 @@ class Clock:
         step = self.steps.setdefault(name, {"wall": 0.0, "cpu": 0.0})
         step["wall"] += time.perf_counter() - wall
         step["cpu"] += time.process_time() - cpu
+
+
+def resident() -> float:
+    """Return the GB of memory that this process holds now."""
+    with open("/proc/self/statm", encoding="utf-8") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1024**3
 
 
 def run_piece(piece: Callable[..., None], arguments: dict[str, Any]) -> None:

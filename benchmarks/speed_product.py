@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from speed_measure import resident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,33 +145,50 @@ def _snapshots(rows: int, snapshots: int) -> list[Any]:
 
 def train(clock: Clock, *, rows: int, snapshots: int, threads: int) -> None:
     """Fit churn and spend as ``churnkit train`` does on labelled snapshots."""
-    import resource
+    from churnkit.evaluation.predictive import spend_metrics
+    from churnkit.models.training import ModelSettings, fit_models
 
+    made = _side_by_side(clock, rows=rows, snapshots=snapshots)
+    with clock.step("fit"):
+        fit_models(made, settings=ModelSettings(threads=threads), judge=spend_metrics)
+
+
+def _side_by_side(clock: Clock, *, rows: int, snapshots: int) -> list[Any]:
+    """Return snapshots whose features lie in one matrix, and note its size.
+
+    Before it is made, a small fit loads the libraries, so that what they take can be told apart.
+    """
     from churnkit.evaluation.predictive import spend_metrics
     from churnkit.models.base import side_by_side
     from churnkit.models.training import ModelSettings, fit_models
 
+    with clock.step("loading libraries"):
+        fit_models(_snapshots(5_000, 5), settings=ModelSettings(threads=1), judge=spend_metrics)
+        libraries = resident()
     with clock.step("making the matrix"):
         made = side_by_side(_snapshots(rows, snapshots))
-    matrix = sum(s.features.values.nbytes for s in made) / 1024**3
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    with clock.step("fit"):
-        fit_models(made, settings=ModelSettings(threads=threads), judge=spend_metrics)
-    clock.facts |= {"matrix_gb": round(matrix, 2), "peak_before_gb": round(before, 2)}
+    matrix = sum(s.features.values.nbytes for s in made)
+    clock.facts |= {
+        "matrix_gb": matrix / 1024**3,
+        "libraries_gb": libraries,
+        "with_data_gb": resident(),
+    }
+    return made
 
 
 def bare_lightgbm(clock: Clock, *, rows: int, snapshots: int, threads: int) -> None:
     """Fit the same learners by LightGBM alone: churn, log spend of all, gamma and log of buyers.
 
     Once on all rows and once on the earlier ones, which validate the newest: what any careful user
-    fits, with churnkit's parameters.
+    fits, with churnkit's parameters. The matrix is handed over in one piece, as to churnkit.
     """
     import lightgbm
 
+    from churnkit.models.base import stack
     from churnkit.models.boosting import default_parameters
 
-    made = _snapshots(rows, snapshots)
-    values = np.concatenate([s.features.values for s in made])
+    made = _side_by_side(clock, rows=rows, snapshots=snapshots)
+    values = stack(made).values
     churned = np.concatenate([s.churned for s in made]).astype(np.float64)
     spend = np.concatenate([s.future_spend for s in made])
     newest = made[-1].snapshot.cutoff
@@ -190,11 +208,12 @@ def bare_lightgbm(clock: Clock, *, rows: int, snapshots: int, threads: int) -> N
                     "objective": objective,
                     "num_threads": threads,
                     "deterministic": True,
-                    "force_row_wise": True,
+                    "force_col_wise": True,
                     "verbosity": -1,
                 }
                 data = lightgbm.Dataset(x, label=y, params=dict(parameters))
                 lightgbm.train(parameters, data, num_boost_round=ROUNDS)
+            del x, y, data
 
 
 def score(

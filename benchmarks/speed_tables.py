@@ -117,20 +117,36 @@ def _company(found: Mapping[str, Any]) -> list[str]:
 
 
 def _training(found: Mapping[str, Any]) -> list[str]:
-    ours, bare = found["churnkit"], found["lightgbm"]
-    lines = [f"{found['rows']:,} rows × 60 features, ratios to LightGBM alone.", "", HEAD, RULE]
-    if "failed" in bare:
-        return [*lines, _row("LightGBM alone", bare, [], {})]
-    unit = {k: sum(bare["steps"][s][k] for s in ("churn", "spend")) for k in ("wall", "cpu")}
-    lines.append(_row("LightGBM alone: churn and spend", bare, ["churn", "spend"], unit))
-    lines.append(_row("churnkit: fit", ours, ["fit"], unit))
-    if "facts" in ours:
-        matrix = ours["facts"]["matrix_gb"]
-        lines += [
-            "",
-            f"The matrix (float32) is {matrix} GB: churnkit's peak is {ours['peak_gb'] / matrix:.2f}"
-            f" times that, LightGBM's alone {bare['peak_gb'] / matrix:.2f} times.",
-        ]
+    lines = []
+    for rows, run in found["runs"].items():
+        ours, bare = run["churnkit"], run["lightgbm"]
+        lines += [f"{int(rows):,} rows × 60 features, ratios to LightGBM alone.", "", HEAD, RULE]
+        if "failed" in bare:
+            lines += [_row("LightGBM alone", bare, [], {}), ""]
+            continue
+        unit = {k: sum(bare["steps"][s][k] for s in ("churn", "spend")) for k in ("wall", "cpu")}
+        lines.append(_row("LightGBM alone: churn and spend", bare, ["churn", "spend"], unit))
+        lines.append(_row("churnkit: fit", ours, ["fit"], unit))
+        if "failed" not in ours:
+            lines += ["", *_training_memory({"LightGBM alone": bare, "churnkit": ours})]
+        lines.append("")
+    return lines[:-1]
+
+
+def _training_memory(runs: Mapping[str, Any]) -> list[str]:
+    """Return the peaks as multiples of the matrix, with and without what was there before it."""
+    lines = [
+        "| peak in float32 matrices | matrix GB | whole process | less libraries | less labels too |",
+        "|---|---|---|---|---|",
+    ]
+    for name, run in runs.items():
+        matrix, peak = run["facts"]["matrix_gb"], run["peak_gb"]
+        labels = run["facts"]["with_data_gb"] - run["facts"]["libraries_gb"] - matrix
+        less = peak - run["facts"]["libraries_gb"]
+        lines.append(
+            f"| {name} | {matrix:.2f} | {peak / matrix:.2f} | {less / matrix:.2f} |"
+            f" {(less - labels) / matrix:.2f} |"
+        )
     return lines
 
 

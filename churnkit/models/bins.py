@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Bins = dict[Any, tuple[NDArray[np.float32], Mask | None, lightgbm.Dataset]]
 
-__all__ = ["binned", "give_back_memory", "shared_bins"]
+__all__ = ["OF_TARGETS", "binned", "give_back_memory", "shared_bins"]
 
 OF_TARGETS = {"objective", "alpha", "tweedie_variance_power"}
 
@@ -55,7 +55,7 @@ def binned(
     """Return rows in bins with their target: of bins that are shared, or of their own."""
     import lightgbm
 
-    from churnkit.models.streaming import ChosenRows
+    from churnkit.models.streaming import ChosenRows, StreamedDataset
 
     values, shared = features.values, _BINS.get()
     binning = tuple((k, repr(v)) for k, v in sorted(parameters.items()) if k not in OF_TARGETS)
@@ -67,7 +67,8 @@ def binned(
     if shared is not None:
         shared.clear()
     # The dataset is binned by these parameters before training reads them.
-    dataset = lightgbm.Dataset(
+    kind = lightgbm.Dataset if rows is None else StreamedDataset
+    dataset = kind(
         values if rows is None else ChosenRows(values, rows=rows),
         label=target,
         feature_name=list(features.names),

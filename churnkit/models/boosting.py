@@ -173,7 +173,8 @@ class LightGBM:
         import lightgbm
 
         parameters = self._parameters(len(target), objective=objective, alpha=alpha)
-        train = binned(features, target, rows=rows, parameters=parameters).construct()
+        with _saying(objective):
+            train = binned(features, target, rows=rows, parameters=parameters).construct()
         # LightGBM has its own copy, in half the memory.
         del target
         give_back_memory()

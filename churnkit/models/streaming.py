@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import lightgbm
 import numpy as np
 
+from churnkit.models.bins import OF_TARGETS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ChosenRows"]
+__all__ = ["ChosenRows", "StreamedDataset"]
 
 
 class ChosenRows(lightgbm.Sequence):
@@ -37,3 +39,15 @@ class ChosenRows(lightgbm.Sequence):
         """Return one row in double precision, as the search for bins wants it, or several as they are."""
         found = self._values[self._positions[index]]
         return found.astype(np.float64) if found.ndim == 1 else found
+
+
+class StreamedDataset(lightgbm.Dataset):
+    """A dataset of streamed rows that has the bins which the same rows would have in one matrix.
+
+    LightGBM's own does not pass on the seed, by which rows are drawn to find bins on, nor the least
+    number of rows in a leaf, by which columns are left out.
+    """
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the parameters that were given, without those of the first target learned."""
+        return {name: value for name, value in self.params.items() if name not in OF_TARGETS}

@@ -137,7 +137,7 @@ def test_unpickled_snapshots_are_stacked_too(features, count):
 
 
 def test_snapshots_side_by_side_are_stacked_without_a_copy(features):
-    """All of them, or the first ones, are views of one matrix; chosen rows are the same rows."""
+    """All of them, or the first ones, are views of one matrix."""
     apart = [labelled(features, ROW) for _ in range(3)]
 
     given = list(apart)
@@ -148,8 +148,6 @@ def test_snapshots_side_by_side_are_stacked_without_a_copy(features):
         whole = stack(together[:n]).values
         assert np.shares_memory(whole, together[0].features.values)
         np.testing.assert_array_equal(whole, stack(apart[:n]).values)
-    last = [s.future_spend > 0.0 for s in together]
-    np.testing.assert_array_equal(stack(together, rows=last).values, [[np.nan]] * 3)
 
 
 def test_views_that_are_not_neighbours_are_copied(features):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -135,23 +137,29 @@ def test_categories_are_split_as_sets():
     np.testing.assert_allclose(again.contributions(matrix).sum(axis=1), said, atol=1e-9)
 
 
-def test_shared_bins_change_no_model_and_are_made_once(sample, monkeypatch):
+@pytest.mark.parametrize("chosen", [None, np.arange(800) % 3 > 0])
+def test_shared_bins_change_no_model_and_are_made_once(sample, monkeypatch, chosen):
     """Two targets of the same rows give the models of separate fits, with one binning of the view."""
     import lightgbm
 
     features, churned = sample
     view = FeatureMatrix(names=features.names, values=features.values[:])
-    targets = (("binary", churned), ("l2", np.log1p(churned * 7.0)))
+    taught = churned if chosen is None else churned[chosen]
+    targets = (("binary", taught), ("l2", np.log1p(taught * 7.0)))
     learner = MODELS["lightgbm"](threads=1)
-    apart = [learner.fit(view, y, objective=kind, rounds=20).to_text() for kind, y in targets]
+
+    def fit(y, kind):
+        return learner.fit(view, y, objective=kind, rounds=20, rows=chosen).to_text()
+
+    apart = [fit(y, kind) for kind, y in targets]
     made = []
-    plain = lightgbm.Dataset
-    monkeypatch.setattr(lightgbm, "Dataset", lambda *a, **k: made.append(1) or plain(*a, **k))
+    plain = lightgbm.Dataset.__init__
+    monkeypatch.setattr(
+        lightgbm.Dataset, "__init__", lambda *a, **k: made.append(1) or plain(*a, **k)
+    )
 
     with shared_bins():
-        together = [
-            learner.fit(view, y, objective=kind, rounds=20).to_text() for kind, y in targets
-        ]
+        together = [fit(y, kind) for kind, y in targets]
 
     assert together == apart
     assert len(made) == 1
@@ -173,3 +181,51 @@ def test_bins_of_other_rows_are_not_taken(sample):
     for fitted, x, y in zip(shared, parts, targets, strict=True):
         own = learner.fit(FeatureMatrix(names=names, values=x), y, objective="binary", rounds=9)
         assert fitted.to_text() == own.to_text()
+
+
+@pytest.mark.parametrize("sampled", [300, 200_000])
+def test_chosen_rows_give_the_model_of_their_copy(sample, sampled):
+    """To the last bit: with NaN, zeros, levels, rare values, and bins found on some rows only."""
+    features, churned = sample
+    rare = np.arange(800) % 27 == 2
+    values = np.column_stack([features.values, np.arange(800) % 7, np.zeros(800), rare])
+    values[::3, 1] = 0.0
+    whole = FeatureMatrix(
+        names=("a", "b", "c", "level", "none", "rare"),
+        values=values.astype(np.float32),
+        categories=("level",),
+    )
+    rows = np.arange(800) % 5 > 1
+    learner = MODELS["lightgbm"](threads=1, params={"bin_construct_sample_cnt": sampled})
+
+    fitted = learner.fit(whole, churned[rows], objective="binary", rounds=20, rows=rows)
+
+    copied = learner.fit(whole[rows], churned[rows], objective="binary", rounds=20)
+    assert fitted.to_text() == copied.to_text()
+
+
+def test_one_set_of_bins_is_kept(sample, monkeypatch):
+    """Targets of the same chosen rows share bins; those of other rows take their place."""
+    import lightgbm
+
+    features, churned = sample
+    view = FeatureMatrix(names=features.names, values=features.values[:])
+    late, same = np.arange(800) > 300, np.arange(800) > 300
+    made = []
+    plain = lightgbm.Dataset.__init__
+
+    def making(self, *arguments, **named):
+        made.append(weakref.ref(self))
+        plain(self, *arguments, **named)
+
+    monkeypatch.setattr(lightgbm.Dataset, "__init__", making)
+    learner = MODELS["lightgbm"](threads=1)
+    there = []
+
+    with shared_bins():
+        for rows in (late, late, None, same):
+            target = churned if rows is None else churned[rows]
+            learner.fit(view, target, objective="binary", rounds=5, rows=rows)
+            there.append([ref() is not None for ref in made])
+
+    assert there == [[True], [True], [False, True], [False, False, True]]
