@@ -50,4 +50,6 @@ class StreamedDataset(lightgbm.Dataset):
 
     def get_params(self) -> dict[str, Any]:
         """Return the parameters that were given, without those of the first target learned."""
-        return {name: value for name, value in self.params.items() if name not in OF_TARGETS}
+        return {
+            name: value for name, value in (self.params or {}).items() if name not in OF_TARGETS
+        }
