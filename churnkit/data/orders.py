@@ -135,19 +135,17 @@ def known_at(orders: nw.LazyFrame[Any], *, start_us: int, cutoff_us: int) -> nw.
     Rows at or after the cutoff make no difference: the result is what :func:`order_table` would
     have given on the rows before it.
     """
-    is_day = nw.col("is_order_day") == 1
-    no_next = nw.col("next_order_us").is_null() | (nw.col("next_order_us") >= cutoff_us)
-    no_previous = nw.col("previous_order_us").is_null() | (nw.col("previous_order_us") < start_us)
-    one, zero = nw.lit(1), nw.lit(0)
-    standing = nw.when(nw.col("refunded_at_us") < cutoff_us).then(nw.lit(0)).otherwise(nw.lit(1))
+    is_day, zero = nw.col("is_order_day"), nw.lit(0)
+    is_refunded = nw.col("refunded_at_us") < cutoff_us
     in_reach = nw.col("previous_order_us") >= start_us
+    is_followed = nw.col("next_order_us") < cutoff_us
     return (
         orders.filter(nw.col("ts_us") >= start_us, nw.col("ts_us") < cutoff_us)
         .with_columns(
-            is_order=nw.col("is_order") * standing,
+            is_order=nw.when(is_refunded).then(zero).otherwise(nw.col("is_order")),
             previous_order_us=nw.when(in_reach).then(nw.col("previous_order_us")),
-            is_first_order_day=nw.when(is_day & no_previous).then(one).otherwise(zero),
-            is_last_order_day=nw.when(is_day & no_next).then(one).otherwise(zero),
+            is_first_order_day=nw.when(in_reach).then(zero).otherwise(is_day),
+            is_last_order_day=nw.when(is_followed).then(zero).otherwise(is_day),
         )
         .drop("refunded_at_us", "next_order_us")
     )

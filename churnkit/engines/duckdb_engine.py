@@ -103,6 +103,8 @@ class DuckDBEngine:
         if shown != [(False,)]:
             self._connection.execute("SET enable_progress_bar = false")
         self._names = itertools.count(1)
+        self._arrow: dict[str, pa.Table] = {}
+        self._streams = 0
         self._open = True
 
     def __enter__(self) -> DuckDBEngine:
@@ -124,6 +126,7 @@ class DuckDBEngine:
         name = self._next_name()
         with self._speaking():
             self._connection.register(name, table)
+        self._arrow[name] = table
         return name
 
     def column_types(self, view: str) -> dict[str, str]:
@@ -203,7 +206,9 @@ class DuckDBEngine:
         with self._speaking():
             if sort_by:
                 frame.sort(*sort_by).to_native().create(f"{SORTED}.{name}")
-                self._connection.execute(f"CHECKPOINT {SORTED}")
+                # With a stream open it is refused; the next sorted table then compresses this one.
+                if not self._streams:
+                    self._connection.execute(f"CHECKPOINT {SORTED}")
                 return nw.from_native(self._connection.table(f"{SORTED}.{name}")).lazy()
             frame.to_native().create(name)
             return nw.from_native(self._connection.table(name)).lazy()
@@ -235,21 +240,21 @@ class DuckDBEngine:
     ) -> Iterator[pa.RecordBatch]:
         """Return the rows as a stream of Arrow batches of at most ``rows`` rows; see :class:`Engine`.
 
-        They are computed first and kept until the stream ends: a connection of DuckDB cannot answer
-        while one of its results is open, so the stream has a connection of its own.
+        A connection of DuckDB cannot answer while one of its results is open, so the stream has a
+        connection of its own.
         """
-        name = self._next_name()
         with self._speaking():
-            frame.to_native().create(name)
+            order = f" ORDER BY {', '.join(map(quoted, sort_by))}" if sort_by else ""
+            query = f"FROM ({frame.to_native().sql_query()}){order}"
             cursor = self._connection.cursor()
-            order = (
-                f" ORDER BY {', '.join(quoted(column) for column in sort_by)}" if sort_by else ""
-            )
+            for name, table in self._arrow.items():
+                cursor.register(name, table)
+            self._streams += 1
             try:
-                yield from cursor.sql(f"FROM {name}{order}").to_arrow_reader(rows)
+                yield from cursor.sql(query).to_arrow_reader(rows)
             finally:
-                if self._open:
-                    self._connection.execute(f"DROP TABLE {name}")
+                self._streams -= 1
+                cursor.close()
 
     def close(self) -> None:
         """Close the connection; its tables and spilled files go with it."""

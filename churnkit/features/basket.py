@@ -10,6 +10,7 @@ import narwhals as nw
 from churnkit.data.products import mark_products
 from churnkit.features.build import (
     FEATURE_BUILDERS,
+    IS_ORDER,
     Aggregation,
     Known,
     Phrase,
@@ -95,11 +96,11 @@ class Basket:
         is_order, lines = nw.col("is_order") == 1, nw.col("lines")
         discount = nw.col("_basket_discount")
         aggregates = {
-            "_basket_lines": sum_if(is_order, lines.cast(nw.Float64)),
-            "_basket_one_line": sum_if(is_order & (lines == 1)),
+            "_basket_lines": (IS_ORDER * lines.cast(nw.Float64)).sum(),
+            "_basket_one_line": sum_if(lines == 1, IS_ORDER),
             "_basket_gross": nw.col("gross_amount").sum(),
             "_basket_refund": nw.col("refund_amount").sum(),
-            "_basket_order_gross": sum_if(is_order, nw.col("gross_amount")),
+            "_basket_order_gross": (IS_ORDER * nw.col("gross_amount")).sum(),
             "_basket_discount": nw.when(is_order).then(nw.col("discount")).sum(),
             "_basket_discounts": nw.when(is_order).then(nw.col("discount")).count(),
             "quantity_per_order": nw.when(is_order).then(nw.col("quantity")).mean(),

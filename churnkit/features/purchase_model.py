@@ -10,7 +10,15 @@ import narwhals as nw
 import numpy as np
 
 from churnkit.errors import ModelGuardError
-from churnkit.features.build import FEATURE_BUILDERS, Aggregation, Known, Phrase, ratio, sum_if
+from churnkit.features.build import (
+    FEATURE_BUILDERS,
+    IS_ORDER,
+    Aggregation,
+    Known,
+    Phrase,
+    at_order_day,
+    ratio,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -200,8 +208,11 @@ class _Fitted:
 
 def _ends() -> dict[str, nw.Expr]:
     """Return the first and the last order day, days since 1970."""
-    day = nw.when(nw.col("is_order_day") == 1).then(nw.col("day"))
-    return {"_purchase_model_first_day": day.min(), "_purchase_model_last_day": day.max()}
+    day = nw.col("day").cast(nw.Float64)
+    return {
+        "_purchase_model_first_day": at_order_day(nw.col("is_first_order_day"), day),
+        "_purchase_model_last_day": at_order_day(nw.col("is_last_order_day"), day),
+    }
 
 
 def _key(order_days: Floats, tenure_days: Floats) -> NDArray[np.int64]:
@@ -220,7 +231,7 @@ def _customers(known: Known) -> nw.LazyFrame[Any]:
         .group_by("customer_id")
         .agg(
             nw.col("is_order_day").cast(nw.Float64).sum().alias("order_days"),
-            sum_if(nw.col("is_order") == 1, nw.col("amount")).alias("order_amount"),
+            (IS_ORDER * nw.col("amount")).sum().alias("order_amount"),
             nw.col("amount").sum().alias("net"),
             *(expr.alias(name) for name, expr in _ends().items()),
         )

@@ -12,9 +12,11 @@ import numpy as np
 from churnkit.data.windows import US_PER_DAY
 from churnkit.features.build import (
     FEATURE_BUILDERS,
+    IS_ORDER,
     Aggregation,
     Known,
     Phrase,
+    at_order_day,
     ratio,
     sum_if,
     unknown,
@@ -130,17 +132,20 @@ class Regularity:
         snapshot, day = known.snapshot, nw.col("day")
         gap = (nw.col("ts_us") - nw.col("previous_order_us")) / US_PER_DAY
         is_weekend = (day + MONDAY_OF_DAY_ZERO) % 7 >= SATURDAY
+        is_last = nw.col("is_last_order_day")
         aggregates = {
-            "order_gap_days_mean": gap.mean(),
             "order_gap_days_sd": gap.std(),
-            "order_gap_days_last": nw.when(nw.col("is_last_order_day") == 1).then(gap).max(),
+            "order_gap_days_last": at_order_day(is_last, gap, at_least=2),
             "order_gap_days_max": gap.max(),
-            "_regularity_weekend_orders": sum_if(is_weekend & (nw.col("is_order") == 1)),
-            "_regularity_last_day": nw.when(nw.col("is_last_order_day") == 1).then(day).max(),
+            "_regularity_weekend_orders": sum_if(is_weekend, IS_ORDER),
+            "_regularity_last_day": at_order_day(is_last, day.cast(nw.Float64)).cast(nw.Int64),
         }
-        mean, longest = nw.col("order_gap_days_mean"), nw.col("order_gap_days_max")
-        silence = (nw.lit(snapshot.cutoff_us) - nw.col("last_order_us")) / US_PER_DAY
+        first_us, last_us = nw.col("first_order_us"), nw.col("last_order_us")
+        mean = ratio((last_us - first_us) / US_PER_DAY, nw.col("order_days") - 1.0)
+        longest = nw.col("order_gap_days_max")
+        silence = (nw.lit(snapshot.cutoff_us) - last_us) / US_PER_DAY
         features = {
+            "order_gap_days_mean": mean,
             "order_gap_cv": ratio(nw.col("order_gap_days_sd"), mean),
             "overdue_ratio": ratio(silence, mean),
             "overdue_longest_ratio": ratio(silence, longest),
@@ -171,7 +176,7 @@ def _same_season(known: Known) -> Aggregation:
     return Aggregation(
         rows=known["orders"],
         aggregates={
-            "orders_same_season": sum_if(in_season & (nw.col("is_order") == 1)),
+            "orders_same_season": sum_if(in_season, IS_ORDER),
             "amount_same_season": sum_if(in_season, nw.col("amount")),
         },
     )

@@ -12,9 +12,11 @@ from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ParameterError
 from churnkit.features.build import (
     FEATURE_BUILDERS,
+    IS_ORDER,
     Aggregation,
     Known,
     Phrase,
+    at_order_day,
     ratio,
     sum_if,
     unknown,
@@ -219,11 +221,12 @@ class RecencyFrequencyMonetary:
 
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
-        amount, is_order = nw.col("amount"), nw.col("is_order") == 1
+        amount = nw.col("amount")
         aggregates: dict[str, nw.Expr] = {
-            "first_order_amount": nw.when(nw.col("is_first_order_day") == 1).then(amount).max(),
-            "last_order_amount": nw.when(nw.col("is_last_order_day") == 1).then(amount).max(),
-            "order_amount_max": nw.when(is_order).then(amount).max(),
+            "first_order_amount": at_order_day(nw.col("is_first_order_day"), amount),
+            "last_order_amount": at_order_day(nw.col("is_last_order_day"), amount),
+            # Every order is worth more than nothing.
+            "order_amount_max": nw.when(IS_ORDER.sum() > 0).then((IS_ORDER * amount).max()),
         }
         features = _lifetime_features(known.snapshot.cutoff_us)
         for days in self.windows_days:
@@ -232,7 +235,7 @@ class RecencyFrequencyMonetary:
             features |= windowed.features
         for h in self.half_lives_days:
             weight = (nw.col("age_days") * (-math.log(2.0) / h)).exp()
-            aggregates[f"orders_decayed_{h}d"] = sum_if(is_order, weight)
+            aggregates[f"orders_decayed_{h}d"] = (IS_ORDER * weight).sum()
             aggregates[f"amount_decayed_{h}d"] = (amount * weight).sum()
         return [Aggregation(rows=known["orders"], aggregates=aggregates, features=features)]
 
@@ -245,7 +248,7 @@ class RecencyFrequencyMonetary:
             return Aggregation(rows=known["orders"], features=features)
         aggregates = _sums(known.cutoff_day - days, orders=orders, amount=amount)
         recent = nw.col("day") >= known.cutoff_day - days
-        aggregates[f"order_days_{days}d"] = sum_if(recent & (nw.col("is_order_day") == 1))
+        aggregates[f"order_days_{days}d"] = sum_if(recent, nw.col("is_order_day").cast(nw.Float64))
         if not known.reaches_back(2 * days):
             features = unknown(*compared)
             return Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
@@ -269,7 +272,7 @@ def _sums(first_day: int, *, orders: str, amount: str) -> dict[str, nw.Expr]:
     """Return the count and the net amount of orders from a day on, under two names."""
     recent = nw.col("day") >= first_day
     return {
-        orders: sum_if(recent & (nw.col("is_order") == 1)),
+        orders: sum_if(recent, IS_ORDER),
         amount: sum_if(recent, nw.col("amount")),
     }
 
