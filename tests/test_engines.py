@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 
 import narwhals as nw
 import numpy as np
@@ -173,6 +175,48 @@ def test_queries_run_while_a_stream_is_open(duck):
         assert batch.num_rows == other.num_rows
 
     assert seen == 10000
+
+
+def test_a_stream_outlives_what_it_reads(duck):
+    """A sorted table can be kept, and the one that is streamed forgotten, before the last batch."""
+    kept = duck.materialize(duck.select("SELECT range AS x FROM range(300000)"), sort_by=("x",))
+    stream = duck.batches(kept, rows=1000)
+    seen = next(stream).num_rows
+
+    again = duck.materialize(kept, sort_by=("x",))
+    duck.forget(kept)
+    seen += sum(batch.num_rows for batch in stream)
+
+    assert seen == duck.collect(again).num_rows == 300_000
+
+
+def test_a_stream_reads_arrow_tables(duck):
+    """A table handed over is seen by streams, as files are."""
+    view = duck.add_arrow(pa.table({"x": [3, 1, 2]}))
+
+    batches = duck.batches(duck.select(f"SELECT x FROM {view}"), rows=2, sort_by=("x",))
+
+    assert [x for batch in batches for x in batch["x"].to_pylist()] == [1, 2, 3]
+
+
+def test_a_stream_reads_text_as_utc_wherever_the_machine_is():
+    """Rows that are streamed are those that would be collected."""
+    code = (
+        "from churnkit.engines import DuckDBEngine\n"
+        "with DuckDBEngine(threads=1) as engine:\n"
+        "    text = \"CAST('2024-01-01 00:00:00' AS TIMESTAMPTZ)\"\n"
+        "    frame = engine.select(f'SELECT epoch_us({text}) AS us')\n"
+        "    batches = engine.batches(frame, rows=1)\n"
+        "    streamed = [us for batch in batches for us in batch['us'].to_pylist()]\n"
+        "    print(streamed, engine.collect(frame)['us'].to_pylist())\n"
+    )
+    away = {**os.environ, "TZ": "America/New_York"}
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=away, capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout == "[1704067200000000] [1704067200000000]\n"
 
 
 def test_a_stream_of_nothing_has_no_rows(duck):

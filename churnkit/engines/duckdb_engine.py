@@ -95,8 +95,9 @@ class DuckDBEngine:
         # Sorted tables are kept for long, and compressed: a history takes a quarter of the memory,
         # and equal ids that follow each other are grouped without being compared.
         self._connection.execute(f"ATTACH ':memory:' AS {SORTED} (COMPRESS)")
-        # Text is read as UTC; the business zone is applied by integer arithmetic (data/clock.py).
-        self._connection.execute("SET TimeZone = 'UTC'")
+        # Text is read as UTC, in the connections of streams too; the business zone is applied by
+        # integer arithmetic (data/clock.py).
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # Progress is the caller's to show; DuckDB's own bar would land among the results. Where it
         # is off already it stays untouched: in Jupyter without ipywidgets, even SET … = false fails.
         shown = self._connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
@@ -105,7 +106,6 @@ class DuckDBEngine:
         self._names = itertools.count(1)
         self._arrow: dict[str, pa.Table] = {}
         self._streams = 0
-        self._open = True
 
     def __enter__(self) -> DuckDBEngine:
         return self
@@ -258,8 +258,8 @@ class DuckDBEngine:
 
     def close(self) -> None:
         """Close the connection; its tables and spilled files go with it."""
-        self._open = False
         self._connection.close()
+        self._arrow.clear()
 
     def _next_name(self) -> str:
         return f"churnkit_{next(self._names)}"
