@@ -109,12 +109,15 @@ class BgNbd(PurchaseModel):
         return np.where(chances > 0, expit(-log_odds), 1.0)
 
     def _orders_if_alive(self, x: Floats, total: Floats, horizon: Floats, gap: Floats) -> Floats:
-        shape, scale = self.r + x, self.alpha + total
+        shape, scale, has_gap = self.r + x, self.alpha + total, gap.any()
 
         def still_ordering(p: Floats, rows: slice) -> Floats:
             power, time, wait, ahead = _columns(rows, shape, scale, gap, horizon)
-            arrived = -np.expm1(-power * np.log1p(p * ahead / (time + p * wait)))
-            return np.asarray(np.exp(-power * np.log1p(p * wait / time)) * arrived / p)
+            arrived = -np.expm1(-power * np.log1p(p * ahead / (time + p * wait))) / p
+            # Nobody leaves in no time: half of the work, where there is no gap.
+            if not has_gap:
+                return np.asarray(arrived)
+            return np.asarray(np.exp(-power * np.log1p(p * wait / time)) * arrived)
 
         mean = beta_mean(
             still_ordering,
