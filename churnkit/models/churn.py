@@ -44,6 +44,9 @@ ROUNDS = 60
 WEIGHTS = tuple(step / 10 for step in range(11))
 WITHOUT_VALIDATION = 0.5
 SURE = 2.0
+JUDGED = 4  # of subscribers, the newest snapshots on which weights are judged,
+ENDINGS = 1_000  # or fewer, if so many are seen to leave at them
+DOUBT = 1.0  # log of how much likelier the curve alone is than the learner alone, beforehand
 FARTHEST = 15.0  # nobody's churn is certain: three in ten million
 
 
@@ -123,7 +126,7 @@ def fit_churn(
     first: FittedLearner | None,
     forecast: ChurnForecast | None,
     calibration: str = "auto",
-    cautious: bool = False,
+    cautious: Learner | None = None,
     seed: int = 7,
 ) -> ChurnFit:
     """Choose the blend and the calibration of a learner on the newest snapshot.
@@ -142,10 +145,10 @@ def fit_churn(
         The classical model's view of the newest snapshot's population; None blends nothing.
     calibration : str, default "auto"
         ``none``, ``beta``, ``isotonic``, or the one that does best on the newest snapshot.
-    cautious : bool, default False
+    cautious : Learner, optional
         Where customers are few, the best of many is mostly luck. Take the mean of all weights, each
-        as likely as it makes the newest snapshot, and a calibration only if it gains more than two
-        standard errors.
+        as likely as it makes the newest snapshots, before which this is fitted, and a calibration only
+        if it gains more than two standard errors.
     seed : int
         Of the folds on which calibrations are compared.
     """
@@ -157,14 +160,17 @@ def fit_churn(
         notes = {"rounds": final.rounds, "weight": weight, "calibration": "none"}
         return ChurnFit(model=model, notes=notes, validation_log_odds=None)
     raw = first.predict_raw(newest.features)
-    weight = _choose_weight(raw, forecast, churned=newest.churned, average=cautious)
+    if cautious is None:
+        weight = _best_weight(raw, forecast, churned=newest.churned)
+    else:
+        weight = _mean_weight(train, learner=cautious, raw=raw, forecast=forecast)
     blended = _at_own_level(_blend(raw, forecast, weight=weight), newest.churned)
     calibrator, losses = choose_calibrator(
         calibration,
         log_odds=blended,
         churned=newest.churned,
         seed=seed,
-        standard_errors=SURE if cautious else 0.0,
+        standard_errors=0.0 if cautious is None else SURE,
     )
     notes = {
         "rounds": final.rounds,
@@ -197,22 +203,66 @@ def churn_validation_loss(
     return log_loss_of(_at_own_level(raw, newest.churned), newest.churned)
 
 
-def _choose_weight(
-    raw: Floats, forecast: ChurnForecast | None, *, churned: NDArray[np.bool_], average: bool
+def _best_weight(
+    raw: Floats, forecast: ChurnForecast | None, *, churned: NDArray[np.bool_]
 ) -> float:
-    """Return the weight with the lowest log loss at the level of what happened, or the mean weight."""
+    """Return the weight with the lowest log loss at the level of what happened."""
     if forecast is None:
         return 1.0
     if churned.all() or not churned.any():
         return WITHOUT_VALIDATION
-    losses = [
-        log_loss_of(_at_own_level(_blend(raw, forecast, weight=w), churned), churned)
-        for w in WEIGHTS
-    ]
-    if not average:
-        return WEIGHTS[int(np.argmin(losses))]
-    likelihood = np.exp(-len(churned) * (np.array(losses) - min(losses)))
-    return float(np.array(WEIGHTS) @ likelihood / likelihood.sum())
+    return WEIGHTS[int(np.argmin(_losses(raw, forecast, churned=churned)))]
+
+
+def _losses(raw: Floats, forecast: ChurnForecast, *, churned: NDArray[np.bool_]) -> Floats:
+    """Return the log loss of each weight at the level of what happened."""
+    blends = (_blend(raw, forecast, weight=weight) for weight in WEIGHTS)
+    return np.array([log_loss_of(_at_own_level(blend, churned), churned) for blend in blends])
+
+
+def _mean_weight(
+    train: Sequence[LabelledSnapshot],
+    *,
+    learner: Learner,
+    raw: Floats,
+    forecast: ChurnForecast | None,
+) -> float:
+    """Return the mean of all weights, each as likely as it makes the newest snapshots.
+
+    Each snapshot is predicted from earlier ones, the newest by ``raw`` and ``forecast``. A handful of
+    endings would say little, and a learner that adds nothing is noise: before they are seen, the
+    smaller weights are the likelier ones. Where horizons overlap, the same endings count once.
+    """
+    if forecast is None:
+        return 1.0
+    judged = [(train[-1], raw, forecast)]
+    for newer in range(1, JUDGED):
+        if sum(int(s.churned.sum()) for s, _, _ in judged) >= ENDINGS:
+            break
+        split = split_for_validation(train[:-newer]) if newer < len(train) else None
+        if split is None or split[1].staying is None or not _can_learn(split[0]):
+            break
+        fitted = learn_churn(split[0], learner=learner)
+        judged.append((split[1], fitted.predict_raw(split[1].features), split[1].staying))
+    loss, days, seen = np.zeros(len(WEIGHTS)), 0, set[int]()
+    for snapshot, mine, theirs in judged:
+        if snapshot.churned.any() and not snapshot.churned.all():
+            loss += len(snapshot.churned) * _losses(mine, theirs, churned=snapshot.churned)
+            horizon = range(
+                snapshot.snapshot.cutoff.toordinal(), snapshot.snapshot.label_end.toordinal()
+            )
+            days, seen = days + len(horizon), seen | set(horizon)
+    if not days:
+        return WITHOUT_VALIDATION
+    weights = np.array(WEIGHTS)
+    log_likely = -loss * (len(seen) / days) - DOUBT * weights
+    likely = np.exp(log_likely - log_likely.max())
+    return float(weights @ likely / likely.sum())
+
+
+def _can_learn(snapshots: Sequence[LabelledSnapshot]) -> bool:
+    churned = np.concatenate([s.churned for s in snapshots])
+    return bool(churned.any() and not churned.all())
 
 
 def _at_own_level(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:

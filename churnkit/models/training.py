@@ -148,7 +148,7 @@ def _fit_contracts(
         first=None if split is None else learn_churn(split[0], learner=learner),
         forecast=train[-1].staying,
         calibration=settings.calibration,
-        cautious=True,
+        cautious=learner,
         seed=settings.seed,
     )
     level = fit_level(train, kind=settings.purchase_kind)

@@ -12,6 +12,7 @@ from churnkit.data.windows import Snapshot
 from churnkit.errors import ModelGuardError
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.models.base import FeatureMatrix, LabelledSnapshot
+from churnkit.models.boosting import LightGBM
 from churnkit.models.bundle import Bundle, load_bundle, save_bundle
 from churnkit.models.contract import Contracts, Stays
 from churnkit.models.settings import ModelSettings
@@ -93,6 +94,28 @@ def test_features_with_news_take_the_larger_share():
         log_loss(found, test.churned)
         < log_loss(test.staying.churn_probability, test.churned) - 0.05
     )
+
+
+def test_weights_are_judged_on_several_snapshots():
+    """Where nobody left at the newest one, those before it still say that the learner knows more."""
+    train = [labelled(month, knows=2.0) for month in range(6)]
+    nobody = replace(train[-1], churned=np.zeros(len(train[-1].churned), bool))
+
+    _, notes = fit_models([*train[:-1], nobody], settings=SETTINGS, judge=lambda *_, **__: {})
+
+    assert notes["churn.weight"] > 0.6
+
+
+@pytest.mark.parametrize(("customers", "fits"), [(200, 5), (8_000, 2)])
+def test_many_endings_need_no_more_snapshots(customers, fits, monkeypatch):
+    """A learner of all and one for each snapshot judged: one, if a thousand left at it."""
+    made = []
+    fit = LightGBM.fit
+    monkeypatch.setattr(LightGBM, "fit", lambda *a, **k: made.append(1) or fit(*a, **k))
+
+    fitted(8, n=customers)
+
+    assert len(made) == fits
 
 
 def test_the_curve_sets_the_level_corrected_by_what_it_missed():
