@@ -17,7 +17,7 @@ def init(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files, .parquet, .csv or .csv.gz: orders, events, subscriptions, …"
+            help="Files, .parquet, .csv, .tsv or .txt (.gz): orders, events, subscriptions, …"
             " TABLE=FILE says which table one is, where the columns do not; orders=LOG events=LOG"
             " takes the purchases or visits in a log of events for orders.",
         ),

@@ -173,6 +173,8 @@ class StarterTable:
         Of surveys: the kind of all rows, if no column says it.
     numbers : tuple of str
         Of customers: attributes that are numbers; the others are categories.
+    encoding : {"utf-8", "latin-1"}
+        Of the text of CSV files.
     """
 
     source: str
@@ -181,6 +183,7 @@ class StarterTable:
     filter: str | None = None
     survey: str | None = None
     numbers: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
 
 def starter_config(
@@ -269,6 +272,8 @@ def _tables(given: Mapping[str, StarterTable]) -> Iterator[str]:
         one = given[table]
         yield f"  {f'{table}:':<22} # {about}" if table != "orders" else "  orders:"
         yield f"    source: {dump_flow(one.source)}"
+        if one.encoding != "utf-8":
+            yield f"    encoding: {one.encoding:<12} # of the text of the file"
         if one.survey is not None:
             yield f"    kind: {one.survey:<16} # the survey of all rows"
         yield "    columns:             # our name: the name in your file"

@@ -28,6 +28,7 @@ ENOUGH_FOR_METRICS = ("events", "subscriptions", "support_tickets", "surveys", "
 """Tables that have metrics of their own; the others only add to these or to the orders."""
 
 DATABASE = "postgresql://"
+CSV = re.compile(r"\.(csv|tsv|txt)(\.gz)?$")
 # user:password@host, and ?password=
 SECRET = re.compile(r"^\w+://[^/@?]*:[^/?]*@|[?&](ssl)?password=")
 
@@ -56,6 +57,11 @@ class Table(Section, Generic[Columns]):
     filter: Text | None = Field(
         default=None,
         description="SQL predicate on the source's own columns; only rows that meet it are read",
+    )
+    encoding: Literal["utf-8", "latin-1"] = Field(
+        default="utf-8",
+        description="of the text of CSV files; latin-1 also reads what Windows writes, but for its"
+        " quotes, dashes and euro signs",
     )
     query: Text | None = Field(
         default=None,
@@ -97,6 +103,15 @@ class Table(Section, Generic[Columns]):
         source = info.data.get("source", DATABASE)
         if value is not None and not source.startswith(DATABASE):
             msg = f"is only for postgresql:// sources; the source is {source!r}"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _needs_text(cls, value: str, info: ValidationInfo) -> str:
+        source = info.data.get("source", "")
+        if value != "utf-8" and not CSV.search(source):
+            msg = f"is only for CSV files; the source is {source!r}"
             raise ValueError(msg)
         return value
 

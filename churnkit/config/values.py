@@ -253,10 +253,12 @@ MemoryLimit = Annotated[
 ]
 SourceText = Annotated[
     str,
-    Field(pattern=r"^(dataset:[A-Za-z0-9_]+|table:.+|postgresql://.+|.*\.(parquet|csv|csv\.gz))$"),
+    Field(
+        pattern=r"^(dataset:[A-Za-z0-9_]+|table:.+|postgresql://.+|.*\.(parquet|(csv|tsv|txt)(\.gz)?))$"
+    ),
     Says(
-        "dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in .parquet, .csv or"
-        " .csv.gz"
+        "dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in .parquet, .csv, .tsv"
+        " or .txt, or one of the last three and .gz"
     ),
 ]
 TableFile = Annotated[

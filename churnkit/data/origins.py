@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from churnkit.data.contracts import SourceFile
 from churnkit.data.frames import frame_to_arrow
-from churnkit.engines import ENGINE_SAYS, ClusterEngine, quoted
+from churnkit.engines import ENGINE_SAYS, ClusterEngine, csv_encoding, quoted
 from churnkit.errors import ConfigError, DataError
 from churnkit.registry import Registry, did_you_mean
 
@@ -24,10 +24,11 @@ __all__ = [
     "FrameSource",
     "PostgresSource",
     "Source",
+    "encoding_of",
     "source_of",
 ]
 
-CSV_SUFFIXES = (".csv", ".csv.gz")
+CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 CATALOG = "table:"
 
 
@@ -50,9 +51,10 @@ SOURCES: Registry[Source] = Registry("source")
 @SOURCES.register("files")
 @dataclass(frozen=True)
 class FileSource:
-    """Parquet or CSV files: one path or a glob; ``.csv`` and ``.csv.gz`` are read as text."""
+    """Parquet or CSV files: one path or a glob; ``.csv``, ``.tsv`` and ``.txt`` are read as text."""
 
     path: str
+    encoding: str = "utf-8"
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
@@ -84,7 +86,8 @@ class FileSource:
             raise DataError(msg)
         kind = kinds.pop()
         try:
-            return engine.add_files([f.path for f in files], file_format=kind)
+            paths = [f.path for f in files]
+            return engine.add_files(paths, file_format=kind, encoding=self.encoding)
         except DataError as error:
             label = {"csv": "CSV", "parquet": "Parquet"}[kind]
             msg = f"{self.path}: cannot be read as {label}; {str(error).removeprefix(ENGINE_SAYS)}"
@@ -205,12 +208,31 @@ def _is_foreign(kind: Any) -> bool:
     )
 
 
-def source_of(spec: str | os.PathLike[str] | object) -> Source:
-    """Return the source for a path, a glob, ``table:NAME``, a query or a frame."""
+def source_of(spec: str | os.PathLike[str] | object, *, encoding: str = "utf-8") -> Source:
+    """Return the source for a path, a glob, ``table:NAME``, a query or a frame.
+
+    ``encoding`` is that of the text of CSV files.
+    """
     if isinstance(spec, PostgresSource):
         return spec
     if isinstance(spec, str) and spec.startswith(CATALOG):
         return SOURCES["table"](spec.removeprefix(CATALOG))
     if isinstance(spec, (str, os.PathLike)):
-        return SOURCES["files"](os.fspath(spec))
+        return SOURCES["files"](os.fspath(spec), encoding=encoding)
     return SOURCES["frame"](spec)
+
+
+def encoding_of(path: str) -> str:
+    """Return the encoding in which the CSV files of a path or glob can be read; all of them are looked at.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be opened, or some need UTF-8 and others latin-1.
+    """
+    csv = [f.path for f in FileSource(path).files if f.path.lower().endswith(CSV_SUFFIXES)]
+    needed = {csv_encoding(file) for file in csv} - {"ascii"}
+    if len(needed) > 1:
+        msg = f"{path}: some files are UTF-8 text, others latin-1; give each kind a name of its own"
+        raise DataError(msg)
+    return needed.pop() if needed else "utf-8"

@@ -19,7 +19,7 @@ from churnkit.data.columns import (
     with_utc,
 )
 from churnkit.data.contracts import TableContract, TableReport, row_checks
-from churnkit.data.origins import SOURCES, Source, source_of
+from churnkit.data.origins import SOURCES, Source, encoding_of, source_of
 from churnkit.data.quarantine import (
     customers_set_aside,
     rejected_rows,
@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
     from churnkit.engines import Engine
 
-__all__ = ["SOURCES", "LoadedTable", "Source", "TableSpec", "load_table", "source_of"]
+__all__ = [
+    "SOURCES",
+    "LoadedTable",
+    "Source",
+    "TableSpec",
+    "encoding_of",
+    "load_table",
+    "source_of",
+]
 
 CHOICES = {
     "on_invalid": ("quarantine", "raise"),
@@ -67,6 +75,8 @@ class TableSpec:
         New column → SQL expression on the source's own columns, in the engine's SQL, for what the
         source holds in another form: ``{"total": "quantity * unit_price"}``. ``columns`` and
         ``filter`` name it as they name any other.
+    encoding : {"utf-8", "latin-1"}
+        Of the text of CSV files.
     """
 
     source: Any
@@ -75,6 +85,7 @@ class TableSpec:
     label: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     computed: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
 
     def column(self, name: str) -> str:
         """Return the source's name of a contract column."""
@@ -172,7 +183,7 @@ def load_table(
     """
     _check_choices(on_invalid=on_invalid, refunds=refunds, duplicates=duplicates)
     transitions(time_zone)
-    source = source_of(spec.source)
+    source = source_of(spec.source, encoding=spec.encoding)
     with _speaking_of(contract.name):
         ids = frozenset(spec.column(c.name) for c in contract.columns if c.kind == "id")
         view = source.view(engine, ids=ids)

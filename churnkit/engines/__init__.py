@@ -7,6 +7,7 @@ Arrow. Everything between is narwhals and the same on every engine.
 
 from __future__ import annotations
 
+from churnkit.engines.csv_layout import csv_encoding
 from churnkit.engines.duckdb_engine import DuckDBEngine
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, ClusterEngine, Engine, Peers, quoted
 from churnkit.engines.spark_engine import SparkEngine
@@ -19,5 +20,6 @@ __all__ = [
     "Engine",
     "Peers",
     "SparkEngine",
+    "csv_encoding",
     "quoted",
 ]

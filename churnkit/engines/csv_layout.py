@@ -1,7 +1,8 @@
-"""Reads the first line of a CSV file: which separator it has and which columns."""
+"""Reads how a CSV file is written: its separator, its columns, and in which encoding its text is."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import itertools
@@ -9,13 +10,18 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
 
 from churnkit.errors import DataError
 
-__all__ = ["CsvLayout", "csv_layout"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CsvLayout", "csv_encoding", "csv_layout"]
 
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 1_000_000
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,23 @@ class CsvLayout:
     columns: tuple[str, ...]
 
 
-def csv_layout(path: str) -> CsvLayout:
+def csv_encoding(path: str) -> str:
+    """Return ``ascii``, else ``utf-8`` if a whole CSV file can be read so, else ``latin-1``."""
+    decoder, plain = codecs.getincrementaldecoder("utf-8")(), True
+    try:
+        with _opened(path, "rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                plain = plain and chunk.isascii()
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "latin-1"
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(str(error)) from error
+    return "ascii" if plain else "utf-8"
+
+
+def csv_layout(path: str, *, encoding: str = "utf-8") -> CsvLayout:
     """Return the layout that the header of a CSV file declares.
 
     The header decides alone. To guess from the rows, as CSV readers do, lets one odd row change how
@@ -35,23 +57,26 @@ def csv_layout(path: str) -> CsvLayout:
     Parameters
     ----------
     path : str
-        A file in UTF-8, plain or ending in ``.gz``. Cells are separated by the one of comma,
-        semicolon, tab and bar that is in the header most often; quotes are double quotes.
+        A file, plain or ending in ``.gz``. Cells are separated by the one of comma, semicolon, tab
+        and bar that is in the header most often; quotes are double quotes.
+    encoding : {"utf-8", "latin-1"}
 
     Raises
     ------
     DataError
-        If the file is no UTF-8 text, its first line is blank, or two columns share a name.
+        If the file is not in the encoding, its first line is blank, or two columns share a name.
     """
-    opened = gzip.open if path.lower().endswith(".gz") else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with _opened(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
             line = file.readline(LONGEST_LINE)
             bare = re.sub(r'"[^"]*"', "", line)
             delimiter = max(DELIMITERS, key=bare.count)
             cells = next(csv.reader(itertools.chain([line], file), delimiter=delimiter), [])
     except UnicodeDecodeError as error:
-        msg = f"the file is not UTF-8 text; {error.reason} at byte {error.start}"
+        msg = (
+            f"the file is not UTF-8 text; {error.reason} at byte {error.start}. If an older program"
+            " wrote it, set encoding: latin-1"
+        )
         raise DataError(msg) from error
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise DataError(str(error)) from error
@@ -63,3 +88,8 @@ def csv_layout(path: str) -> CsvLayout:
         msg = f"two columns are named {repeated[0]!r}"
         raise DataError(msg)
     return CsvLayout(delimiter=delimiter, columns=names)
+
+
+def _opened(path: str, mode: str, *, encoding: str | None = None) -> IO[Any]:
+    opener: Callable[..., IO[Any]] = gzip.open if path.lower().endswith(".gz") else open
+    return opener(path, mode, encoding=encoding, newline=None if encoding is None else "")

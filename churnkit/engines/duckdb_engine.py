@@ -113,10 +113,11 @@ class DuckDBEngine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
+    def add_files(self, paths: Sequence[str], *, file_format: str, encoding: str = "utf-8") -> str:
         """Make a view of Parquet or CSV files; see :class:`Engine`."""
         name = self._next_name()
-        query = self._csv(paths) if file_format == "csv" else self._parquet(paths)
+        is_csv = file_format == "csv"
+        query = self._csv(paths, encoding=encoding) if is_csv else self._parquet(paths)
         with self._speaking():
             self._connection.execute(f"CREATE VIEW {name} AS {query}")
         return name
@@ -268,18 +269,18 @@ class DuckDBEngine:
         rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
 
-    def _csv(self, paths: Sequence[str]) -> str:
+    def _csv(self, paths: Sequence[str], *, encoding: str) -> str:
         """Return SQL that reads CSV files as text, each by its own header."""
         groups: dict[CsvLayout, list[str]] = {}
         for path in paths:
-            groups.setdefault(csv_layout(path), []).append(path)
+            groups.setdefault(csv_layout(path, encoding=encoding), []).append(path)
         queries = []
         for layout, members in groups.items():
             columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in layout.columns)
             queries.append(
                 f"SELECT * FROM read_csv({_listed(members)}, columns = {{{columns}}},"
                 f" delim = {_literal(layout.delimiter)}, quote = '\"', escape = '\"',"
-                " header = true, auto_detect = false)"
+                f" header = true, auto_detect = false, encoding = {_literal(encoding)})"
             )
         return " UNION ALL BY NAME ".join(queries)
 

@@ -23,8 +23,11 @@ class Engine(Protocol):
 
     kind: str
 
-    def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
-        """Make a view of Parquet or CSV files (``parquet``, ``csv``) and return its name."""
+    def add_files(self, paths: Sequence[str], *, file_format: str, encoding: str = "utf-8") -> str:
+        """Make a view of Parquet or CSV files (``parquet``, ``csv``) and return its name.
+
+        ``encoding``, ``utf-8`` or ``latin-1``, is that of the text of CSV files.
+        """
         ...
 
     def add_arrow(self, table: pa.Table) -> str:

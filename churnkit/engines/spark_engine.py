@@ -86,11 +86,12 @@ class SparkEngine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add_files(self, paths: Sequence[str], *, file_format: str) -> str:
+    def add_files(self, paths: Sequence[str], *, file_format: str, encoding: str = "utf-8") -> str:
         """Make a view of Parquet or CSV files; see :class:`Engine`."""
         with self._speaking():
-            read = read_csv if file_format == "csv" else read_parquet
-            return self._view(read(self._spark, paths))
+            if file_format == "csv":
+                return self._view(read_csv(self._spark, paths, encoding=encoding))
+            return self._view(read_parquet(self._spark, paths))
 
     def add_arrow(self, table: pa.Table) -> str:
         """Make a view of an Arrow table; see :class:`Engine`."""

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["in_types_of_spark", "read_csv", "read_parquet"]
 
+NAMES = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1"}
 
-def read_csv(spark: Any, paths: Sequence[str]) -> Any:
+
+def read_csv(spark: Any, paths: Sequence[str], *, encoding: str) -> Any:
     """Return CSV files as text, each by its own header."""
     groups: dict[CsvLayout, list[str]] = {}
     for path in paths:
-        groups.setdefault(csv_layout(path), []).append(path)
+        groups.setdefault(csv_layout(path, encoding=encoding), []).append(path)
     parts = [
         spark.read.schema(", ".join(f"`{_escaped(c)}` STRING" for c in layout.columns))
         .options(sep=layout.delimiter, header=True, quote='"', escape='"', mode="FAILFAST")
-        .options(multiLine=True, encoding="UTF-8")
+        .options(multiLine=True, encoding=NAMES[encoding])
         .csv([literally(address(path)) for path in members])
         for layout, members in groups.items()
     ]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from churnkit.data.windows import US_PER_DAY
 from churnkit.engines import quoted
 from churnkit.errors import DataError
+from churnkit.pipeline.spellings import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from churnkit.engines import DuckDBEngine
 
-__all__ = ["ConvertedTable", "convert_table"]
+__all__ = ["ConvertedTable", "convert_table", "time_columns"]
 
 # strptime pattern → how people say it.
 TIME_FORMATS: Mapping[str, str] = {
@@ -43,7 +44,13 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
         "replace(replace({bare}, '.', ''), ',', '.')",
     ),
 }
-PRICES = frozenset({"price", "unitprice", "itemprice", "priceperunit"})
+PRICES = frozenset(
+    {
+        *("price", "unitprice", "itemprice", "priceperunit"),
+        *("preis", "prix", "precio", "prezzo", "preco"),
+    }
+)
+LOOKED_AT = 10_000  # rows that show what a column without a telling name holds
 TIMES = frozenset(
     {
         *("ts", "since", "started_at", "ended_at", "payment_failed_at", "opened_at"),
@@ -103,7 +110,7 @@ def convert_table(
             computed[ours] = time
         if ours in AMOUNTS:
             amount = _number(file, theirs)
-            if ours == "amount" and "quantity" in columns and _plain(theirs) in PRICES:
+            if ours == "amount" and "quantity" in columns and plain(theirs) in PRICES:
                 amount = f"{_cast(columns['quantity'])} * {amount or _cast(theirs)}"
             if amount is not None:
                 computed[ours] = amount
@@ -123,6 +130,26 @@ def convert_table(
     )
 
 
+def time_columns(view: str, *, engine: DuckDBEngine) -> list[str]:
+    """Return the columns of a file whose values are times, by its first rows.
+
+    Times of day and whole numbers, which may be seconds since 1970 or ids, do not count.
+    """
+    first = f"(SELECT * FROM {view} LIMIT {LOOKED_AT})"
+    types = engine.column_types(view)
+    file = _File(view=first, where="", source="", types=types, engine=engine)
+    found = []
+    for column, sql_type in types.items():
+        if engine.is_text(sql_type):
+            clock, _ = engine.clock_us(column, sql_type=sql_type)
+            dates = (f"try_strptime({quoted(column)}, '{form}')" for form in TIME_FORMATS)
+            if any(file.reads(column, way) for way in (clock, *dates)):
+                found.append(column)
+        elif sql_type.startswith(("DATE", "TIMESTAMP")):
+            found.append(column)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class _File:
     """A file that the engine can read."""
@@ -135,10 +162,18 @@ class _File:
 
     def reads(self, column: str, expression: str) -> bool:
         """Return whether an expression has a value in nearly all rows that the column fills."""
+        filled, fine = self._counted(column, expression)
+        return filled > 0 and fine >= (1.0 - STRAY) * filled
+
+    def rows_read(self, column: str, expression: str) -> int:
+        """Return in how many rows that the column fills an expression has a value."""
+        return self._counted(column, expression)[1]
+
+    def _counted(self, column: str, expression: str) -> tuple[int, int]:
         filled = f"nullif(trim(CAST({quoted(column)} AS VARCHAR)), '') IS NOT NULL"
         sql = f"SELECT count(*) AS n, count({expression}) AS fine FROM {self.view} WHERE {filled}"
         row = self.engine.collect(self.engine.select(sql)).to_pylist()[0]
-        return bool(row["n"]) and row["fine"] >= (1.0 - STRAY) * row["n"]
+        return row["n"], row["fine"]
 
     def only_way(self, column: str, ways: Mapping[str, str]) -> str | None:
         """Return the one expression that reads a column, None if none does."""
@@ -183,7 +218,7 @@ def _time(file: _File, column: str) -> str | None:
 
 def _number(file: _File, column: str) -> str | None:
     """Return the SQL that makes a number of a column that is text of another form, or None."""
-    if not file.engine.is_text(file.types[column]) or file.reads(column, _cast(column)):
+    if not file.engine.is_text(file.types[column]):
         return None
     bare = f"regexp_replace({quoted(column)}, '[^0-9.,-]', '', 'g')"
     ways = {
@@ -191,12 +226,13 @@ def _number(file: _File, column: str) -> str | None:
         f" THEN CAST({text.format(bare=bare)} AS DOUBLE) END": said
         for said, (pattern, text) in NUMBERS.items()
     }
-    return file.only_way(column, ways)
+    # Few amounts have thousands, but they are the largest: one row more decides.
+    read = {sql: file.rows_read(column, sql) for sql in (_cast(column), *ways)}
+    most = max(read.values())
+    if read[_cast(column)] == most:
+        return None
+    return file.only_way(column, {sql: said for sql, said in ways.items() if read[sql] == most})
 
 
 def _cast(column: str) -> str:
     return f"TRY_CAST({quoted(column)} AS DOUBLE)"
-
-
-def _plain(column: str) -> str:
-    return "".join(c for c in column.lower() if c.isalnum())

@@ -8,125 +8,15 @@ from typing import TYPE_CHECKING
 
 from churnkit.config import TABLE_COLUMNS
 from churnkit.errors import DataError, ParameterError
+from churnkit.pipeline.spellings import SPELLINGS, plain
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["RecognisedFile", "recognise", "recognise_files"]
-
-
-def _joined(stems: str, endings: str) -> tuple[str, ...]:
-    """Return every stem with every ending, by stem."""
-    return tuple(stem + ending for stem in stems.split() for ending in endings.split())
+__all__ = ["RecognisedFile", "other_customers", "recognise", "recognise_files"]
 
 
-BUYERS = (
-    "customer cust client user member account buyer shopper household consumer visitor subscriber"
-    " donor guest player contact person card"
-)
-CUSTOMER = (
-    "customerid",
-    "customer",
-    "customeruniqueid",
-    *_joined(BUYERS, "id no nr number num key code uuid guid"),
-    *("client", "user", "member", "account", "household", "email", "cid", "uid"),
-)
-PRODUCT = (
-    *("productid", "stockcode", "sku", "itemid", "product", "item"),
-    *("articleid", "productcode", "upc"),
-)
-TIME = ("timestamp", "ts", "datetime", "date", "time", "createdat")
-BOUGHT = "order invoice purchase transaction sale payment basket receipt"
-# What columns are called, in lower case without separators, the surest first; by table.
-SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "orders": {
-        "customer_id": CUSTOMER,
-        "ts": (
-            "timestamp", "ts", "orderdate", "invoicedate", "orderedat", "createdat", "purchasedate",
-            "transactiondate", "purchasedat", "placedat", "paidat", "soldat", "saledate",
-            "orderpurchasetimestamp", *_joined(BOUGHT, "timestamp datetime date time at on ts"),
-            "datetime", "date", "time", "day",
-        ),
-        "amount": (
-            "amount", "revenue", "netamount", "total", "totalprice", "ordervalue", "orderamount",
-            "ordertotal", "totalamount", "grandtotal", "linetotal", "subtotal", "sales",
-            "salesamount", "salesvalue", "netsales", "turnover", "gmv", "amountpaid", "totalpaid",
-            *_joined(BOUGHT, "amount value total amt"), "amt", "spend", "value", "unitprice",
-            "itemprice", "priceperunit", "price",
-        ),
-        "order_id": (
-            "orderid", "invoice", "invoiceno", "invoiceid", "transactionid", "basketid",
-            *_joined(BOUGHT, "id no nr number num key code"), "order",
-        ),
-        "product_id": PRODUCT,
-        "quantity": ("quantity", "qty", "units", "pieces"),
-        "discount": ("discount", "discountamount"),
-    },
-    "events": {
-        "customer_id": CUSTOMER,
-        "ts": ("eventtime", "eventtimestamp", "eventdate", "occurredat", *TIME),
-        "event_type": ("eventtype", "eventname", "event", "action", "activity"),
-        "channel": ("channel",),
-        "campaign_id": ("campaignid", "campaign"),
-        "session_id": ("sessionid", "session"),
-        "product_id": PRODUCT,
-        "value": ("value", "amount"),
-    },
-    "subscriptions": {
-        "customer_id": CUSTOMER,
-        "started_at": ("startedat", "startdate", "start", "createddate", "begin", "validfrom"),
-        "ended_at": (
-            "endedat", "enddate", "end", "canceledat", "cancelledat", "canceleddate",
-            "cancelleddate", "canceldate", "churndate", "validto",
-        ),
-        "mrr": (
-            "mrr", "mrramount", "monthlyrevenue", "monthlyprice", "monthlyfee",
-            "subscriptioncost", "monthlycharges",
-        ),
-        "subscription_id": ("subscriptionid", "contractid"),
-        "plan": ("plan", "plantier", "planname", "tier"),
-        "seats": ("seats", "licences", "licenses"),
-        "billing_months": ("billingmonths",),
-        "payment_failed_at": ("paymentfailedat",),
-    },
-    "support_tickets": {
-        "customer_id": CUSTOMER,
-        "opened_at": ("openedat", "opened", "submittedat", "opendate", "ticketdate", "createdat"),
-        "first_response_at": ("firstresponseat", "respondedat", "answeredat", "firstreplyat"),
-        "resolved_at": ("resolvedat", "closedat", "solvedat", "resolved", "closed"),
-        "channel": ("channel",),
-        "priority": ("priority", "severity"),
-    },
-    "surveys": {
-        "customer_id": CUSTOMER,
-        "ts": ("answeredat", "respondedat", "surveydate", *TIME),
-        "survey": ("survey", "surveytype", "kind"),
-        "score": ("score", "rating", "csat", "nps", "ces", "csatscore", "npsscore", "cesscore"),
-    },
-    "rewards": {
-        "customer_id": CUSTOMER,
-        "issued_at": ("issuedat", "issued", "issuedate", "grantedat", "awardedat"),
-        "redeemed_at": ("redeemedat", "redeemed", "redeemdate", "usedat"),
-        "value": ("value", "amount", "worth"),
-    },
-    "customers": {
-        "customer_id": CUSTOMER,
-        "since": ("since", "registeredat", "signupdate", "signedupat", "joinedat", "createdat"),
-    },
-    "marketing_costs": {
-        "ts": TIME,
-        "amount": ("amount", "cost", "costs", "spend"),
-        "channel": ("channel",),
-    },
-    "campaigns": {
-        "customer_id": CUSTOMER,
-        "ts": TIME,
-        "treatment": ("treatment", "group", "arm", "segment"),
-        "outcome": ("outcome", "converted", "conversion"),
-        "cost": ("cost",),
-    },
-}  # fmt: skip
 # What no other table has: a file with all of these is of that table.
 SIGNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "events": (("event_type",),),
@@ -175,17 +65,33 @@ def recognise(columns: Sequence[str], *, table: str = "orders") -> dict[str, str
     {'customer_id': 'Customer ID', 'ts': 'InvoiceDate', 'order_id': 'Invoice',
      'product_id': 'StockCode', 'quantity': 'Quantity'}
     """
-    plain = {_plain(column): column for column in columns}
+    by_name = {plain(column): column for column in columns}
     found: dict[str, str] = {}
     for ours, spellings in SPELLINGS[table].items():
-        match = next((plain[s] for s in spellings if s in plain), None)
+        match = next((by_name[s] for s in spellings if s in by_name), None)
         if match is not None and match not in found.values():
             found[ours] = match
     return found
 
 
+def other_customers(columns: Sequence[str], *, than: str) -> list[str]:
+    """Return further columns of a file that are called as ids of customers are, the surest first.
+
+    Examples
+    --------
+    >>> other_customers(["order_id", "customer_id", "customer_unique_id"], than="customer_id")
+    ['customer_unique_id']
+    """
+    by_name = {plain(column): column for column in columns}
+    called = (by_name[s] for s in SPELLINGS["orders"]["customer_id"] if s in by_name)
+    return [column for column in dict.fromkeys(called) if column != than]
+
+
 def recognise_files(
-    files: Mapping[str, Sequence[str]], *, said: Mapping[str, Sequence[str]]
+    files: Mapping[str, Sequence[str]],
+    *,
+    said: Mapping[str, Sequence[str]],
+    times: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> list[RecognisedFile]:
     """Return what each file is, in the order of the tables.
 
@@ -197,6 +103,9 @@ def recognise_files(
         The columns of each file.
     said : mapping of str to sequence of str
         The tables of those files of which it was said; "" stands for what the columns say.
+    times : callable
+        Returns the columns of a file whose values are times. Where no column is called like the
+        ``ts`` of a table, the only one of these is taken.
 
     Raises
     ------
@@ -210,7 +119,7 @@ def recognise_files(
     given = [(file, table) for file in files for table in said.get(file, ("",))]
     for file, wanted in given:
         columns = files[file]
-        table = wanted or _table_of(file, columns)
+        table = wanted or _table_of(file, columns, times=times)
         if table not in SPELLINGS:
             guess = did_you_mean(table, SPELLINGS)
             msg = f"init: unknown table {table!r}.{guess} Known: {', '.join(SPELLINGS)}."
@@ -224,15 +133,11 @@ def recognise_files(
                 f" glob, or say what one of them is: churnkit init TABLE={file}"
             )
             raise DataError(msg)
-        by_table[table] = _recognised(table, file, columns)
+        by_table[table] = _recognised(table, file, columns, times=times)
     return [by_table[table] for table in SPELLINGS if table in by_table]
 
 
-def _plain(column: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", column.lower())
-
-
-def _table_of(file: str, columns: Sequence[str]) -> str:
+def _table_of(file: str, columns: Sequence[str], *, times: Callable[[str], Sequence[str]]) -> str:
     """Return the one table that a file can be."""
     fits = [
         table
@@ -240,9 +145,11 @@ def _table_of(file: str, columns: Sequence[str]) -> str:
         if any({*sign, *_needed(table)} <= recognise(columns, table=table).keys() for sign in signs)
     ]
     orders, costs = recognise(columns), recognise(columns, table="marketing_costs")
+    bought = any(name in orders for name in ORDERED)
+    if bought and "ts" not in orders and len(found := times(file)) == 1:
+        orders["ts"] = found[0]
     if not fits and {"customer_id", "ts"} <= orders.keys():
         # With nothing that is bought and something else, the time may be that of joining.
-        bought = any(name in orders for name in ORDERED)
         fits = ["orders"] if bought or len(columns) == len(orders) else ["orders", "customers"]
     elif not fits and "customer_id" in orders:
         fits = ["customers"]
@@ -269,17 +176,27 @@ def _needed(table: str) -> list[str]:
     ]
 
 
-def _recognised(table: str, file: str, columns: Sequence[str]) -> RecognisedFile:
+def _recognised(
+    table: str, file: str, columns: Sequence[str], *, times: Callable[[str], Sequence[str]]
+) -> RecognisedFile:
     found = recognise(columns, table=table)
-    if missing := [name for name in _needed(table) if name not in found]:
+    missing = [name for name in _needed(table) if name not in found]
+    seen: Sequence[str] = ()
+    if "ts" in missing:
+        seen = [column for column in times(file) if column not in found.values()]
+        if len(seen) == 1:
+            found["ts"] = seen[0]
+            missing.remove("ts")
+    if missing:
+        several = f" (times are in {', '.join(seen)})" if len(seen) > 1 else ""
         msg = (
-            f"{file}: as {table}, no column looks like {' or '.join(missing)}; columns:"
+            f"{file}: as {table}, no column looks like {' or '.join(missing)}{several}; columns:"
             f" {', '.join(columns)}. Write the mapping by hand: data.{table}.columns"
         )
         raise DataError(msg)
     survey = None
     if table == "surveys" and "survey" not in found:
-        named = _plain(found["score"]) + _plain(file)
+        named = plain(found["score"]) + plain(file)
         survey = next((kind for kind in SURVEYS if kind in named), None)
         if survey is None:
             msg = (

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.config import StarterTable, starter_config
 from churnkit.data.sinks import replace_file
-from churnkit.data.sources import source_of
+from churnkit.data.sources import encoding_of, source_of
 from churnkit.engines import DuckDBEngine, quoted
 from churnkit.errors import DataError, ParameterError
-from churnkit.pipeline.converting import convert_table
+from churnkit.pipeline.converting import convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
-from churnkit.pipeline.recognising import RecognisedFile, recognise, recognise_files
+from churnkit.pipeline.recognising import (
+    RecognisedFile,
+    other_customers,
+    recognise,
+    recognise_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["Starter", "init"]
 
+SOME_ROWS = 50  # in fewer, nobody may have come back yet
 CURRENCY = frozenset({"currency", "currencycode", "currencyiso", "ccy"})
 
 
@@ -51,6 +58,7 @@ class Starter:
                     "columns": dict(table.columns),
                     "computed": dict(table.computed),
                     "filter": table.filter,
+                    "encoding": table.encoding,
                 }
                 for name, table in self.tables.items()
             },
@@ -69,9 +77,10 @@ def init(
     Parameters
     ----------
     *files : path
-        ``.parquet``, ``.csv`` or ``.csv.gz`` files, or globs of them: orders, events, subscriptions
-        and others. ``TABLE=FILE`` says which table one is where the columns do not; a log of events
-        can be given twice, as ``events`` and, for its purchases or visits, as ``orders``.
+        ``.parquet``, ``.csv``, ``.tsv`` or ``.txt`` files, the last three also with ``.gz``, or globs
+        of them: orders, events, subscriptions and others. ``TABLE=FILE`` says which table one is
+        where the columns do not; a log of events can be given twice, as ``events`` and, for its
+        purchases or visits, as ``orders``.
     output : path, optional
         By default the name of the orders' file, else of the first, with ``.yaml``, in the working
         directory.
@@ -89,18 +98,22 @@ def init(
         If ``output`` exists, or a table that was said does not.
     """
     said: dict[str, list[str]] = {}
-    views, columns = {}, {}
+    views, columns, encodings = {}, {}, {}
     with DuckDBEngine() as engine:
         for given in map(str, files):
             table, _, path = given.rpartition("=")
             if not re.fullmatch(r"\w+", table):
                 table, path = "", given
             said.setdefault(path, []).append(table)
-            views[path] = source_of(path).view(engine, ids=frozenset())
+            encodings[path] = encoding_of(path)
+            source = source_of(path, encoding=encodings[path])
+            views[path] = source.view(engine, ids=frozenset())
             columns[path] = list(engine.column_types(views[path]))
-        found = recognise_files(columns, said=said)
+        found = recognise_files(
+            columns, said=said, times=lambda file: time_columns(views[file], engine=engine)
+        )
         _something_to_learn_from(found)
-        stem = re.sub(r"\.(parquet|csv|csv\.gz)$", "", Path(found[0].source).name)
+        stem = re.sub(r"\.(parquet|(csv|tsv|txt)(\.gz)?)$", "", Path(found[0].source).name)
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
         target = Path(output or f"{name}.yaml")
         if target.exists() and not replace:
@@ -110,7 +123,10 @@ def init(
             one.table: _look(one, view=views[one.source], all_of=columns[one.source], engine=engine)
             for one in found
         }
-    tables = {name: one.table for name, one in looked.items()}
+    tables = {
+        name: changed(one.table, encoding=encodings[one.table.source])
+        for name, one in looked.items()
+    }
     text = starter_config(
         name,
         tables,
@@ -120,9 +136,13 @@ def init(
     )
     with replace_file(target) as opened:
         opened.write(text.encode())
-    return Starter(
-        output=target, tables=tables, notes=tuple(n for one in looked.values() for n in one.notes)
-    )
+    notes = [note for one in looked.values() for note in one.notes]
+    notes += [
+        f"{path} is no UTF-8 text and is read as latin-1"
+        for path, encoding in encodings.items()
+        if encoding == "latin-1"
+    ]
+    return Starter(output=target, tables=tables, notes=tuple(notes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +170,15 @@ def _look(
         elif names.bought:
             bought = f"{quoted(log)} IN ({', '.join(map(_text, names.bought))})"
             view = f"(SELECT * FROM {view} WHERE {bought})"
+    columns = dict(one.columns)
     if one.table == "orders":
-        notes = _currencies(view, all_of, engine=engine)
+        columns["customer_id"], notes = _coming_back(one, view=view, all_of=all_of, engine=engine)
+        notes += _currencies(view, all_of, engine=engine)
+        if "discount" in columns and _is_share(view, columns["discount"], engine=engine):
+            share = columns.pop("discount")
+            notes += (f"{share!r} holds shares, not money, and is left out of data.orders",)
     converted = convert_table(
-        view, table=one.table, source=one.source, columns=one.columns, engine=engine
+        view, table=one.table, source=one.source, columns=columns, engine=engine
     )
     table = StarterTable(
         source=one.source,
@@ -164,6 +189,28 @@ def _look(
         numbers=converted.numbers,
     )
     return _Looked(table=table, days=converted.days, engagement=engagement, notes=notes)
+
+
+def _coming_back(
+    one: RecognisedFile, *, view: str, all_of: Sequence[str], engine: DuckDBEngine
+) -> tuple[str, tuple[str, ...]]:
+    """Return the column that says who ordered, and a note where the first choice never repeats."""
+    chosen = one.columns["customer_id"]
+    others = [c for c in other_customers(all_of, than=chosen) if c not in one.columns.values()]
+    columns = [chosen, *others]
+    counts = ", ".join(
+        f"count(DISTINCT {quoted(c)}) AS d{i}, count({quoted(c)}) AS n{i}"
+        for i, c in enumerate(columns)
+    )
+    row = engine.collect(engine.select(f"SELECT {counts} FROM {view}")).to_pylist()[0]
+    repeats = {c: row[f"d{i}"] < row[f"n{i}"] for i, c in enumerate(columns)}
+    if repeats[chosen] or row["n0"] < SOME_ROWS:
+        return chosen, ()
+    alone = f"{chosen!r} has another value in every row, as if nobody ever came back"
+    better = next((c for c in others if repeats[c]), None)
+    if better is None:
+        return chosen, (f"{alone}: if it names orders, not customers, map customer_id by hand",)
+    return better, (f"{alone}; {better!r} is taken for customer_id",)
 
 
 def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
@@ -202,6 +249,15 @@ def _currencies(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> t
         " they are: keep one with data.orders.filter, or convert with data.orders.computed"
     )
     return (note,)
+
+
+def _is_share(view: str, column: str, *, engine: DuckDBEngine) -> bool:
+    """Return whether the values of a column lie between 0 and 1, and not only at its ends."""
+    number = f"TRY_CAST({quoted(column)} AS DOUBLE)"
+    inside = f"count(*) FILTER ({number} > 0 AND {number} < 1)"
+    sql = f"SELECT min({number}) AS low, max({number}) AS high, {inside} AS inside FROM {view}"
+    row = engine.collect(engine.select(sql)).to_pylist()[0]
+    return bool(row["inside"]) and row["low"] >= 0.0 and row["high"] <= 1.0
 
 
 def _text(value: str) -> str:

@@ -88,7 +88,7 @@ def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
     if (query := table.asked) is not None:
         asked = PostgresSource(address=table.source, query=query)
         return replace(spec, source=asked, label=table.source)
-    return replace(spec, source=table.source)
+    return replace(spec, source=table.source, encoding=table.encoding)
 
 
 def read_others(

@@ -129,7 +129,12 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
             "data.orders.source",
             "orders.xlsx",
             "must be dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in .parquet,"
-            " .csv or .csv.gz; got 'orders.xlsx'",
+            " .csv, .tsv or .txt, or one of the last three and .gz; got 'orders.xlsx'",
+        ),
+        (
+            "data.orders.encoding",
+            "utf-16",
+            "must be 'utf-8' or 'latin-1'; got 'utf-16'. Did you mean 'utf-8'?",
         ),
         (
             "data.orders.query",

@@ -126,6 +126,7 @@ DATA_DEFAULTS = {
         "columns": None,
         "computed": {},
         "filter": None,
+        "encoding": "utf-8",
         "query": None,
         "table": None,
     },

@@ -39,12 +39,12 @@ def keys_of(value, prefix=""):
 
 
 def usable_keys():
-    """Return the keys that do something today: nothing for Spark or databases, no columns.
+    """Return the keys that do something everywhere: nothing for Spark, databases or CSV, no columns.
 
     What is inside a table that is not given is not there to be named.
     """
     elsewhere = {"engine.master", "engine.conf", "engine.training_tasks"}
-    elsewhere |= {"data.orders.query", "data.orders.table"}
+    elsewhere |= {f"data.orders.{name}" for name in ("encoding", "query", "table")}
     elsewhere |= {f"label.{name}" for names in OPTIONS_OF.values() for name in names}
     tables = {f"data.{name}." for name in TABLES}
     return {

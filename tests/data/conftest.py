@@ -25,6 +25,7 @@ def read(reader):
         constants=None,
         filter=None,
         label=None,
+        encoding="utf-8",
         **options,
     ):
         spec = TableSpec(
@@ -34,6 +35,7 @@ def read(reader):
             constants=constants or {},
             filter=filter,
             label=label,
+            encoding=encoding,
         )
         options = {"time_zone": "UTC", "now_us": NOW_US} | options
         loaded = load_table(spec, contract=CONTRACTS[table](), engine=reader, **options)

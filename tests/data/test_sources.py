@@ -535,6 +535,19 @@ def test_a_csv_file_in_another_encoding_is_refused(tmp_path, read):
         read(tmp_path / "x.csv")
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.txt.gz"])
+def test_text_is_read_in_the_encoding_that_is_said(tmp_path, read, name):
+    """Umlauts of latin-1 are letters of the id, in a plain and a packed file."""
+    text = "Kunde;customer_id;ts\n" + "Müller;Jörg;2024-01-01\n" * 3
+    opened = gzip.open if name.endswith(".gz") else open
+    with opened(tmp_path / name, "wb") as file:
+        file.write(text.encode("latin-1"))
+
+    found = read(tmp_path / name, encoding="latin-1")
+
+    assert [row["customer_id"] for row in found.rows] == ["Jörg"] * 3
+
+
 def test_the_source_is_named_by_its_label_path_or_library():
     """Messages and reports say where rows came from."""
     assert TableSpec(source="a/b.csv").described == "a/b.csv"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pandas as pd
 import pytest
 import yaml
@@ -109,6 +111,103 @@ def test_what_needs_no_conversion_gets_none(folder):
 
     assert written["data"]["orders"]["computed"] == {}
     assert found["rows_set_aside"] == 1
+
+
+def test_few_amounts_with_thousands_decide_how_all_are_read(folder):
+    """One in 400 is enough: what a plain cast does not read are the largest orders."""
+    orders(amount=["1,250.50", *("3.5" for _ in DAYS[1:])])
+
+    _, found = read_back()
+
+    assert found["rows_set_aside"] == 0
+    assert found["amount"] == pytest.approx(1_250.5 + 3.5 * (len(DAYS) - 1))
+
+
+def test_a_discount_in_shares_is_no_money(folder):
+    """Discounts of 20 % must not become 20 cents: the column is left out, and that is said."""
+    orders(Discount=["0.2", "0"] * 200)
+
+    made = init("orders.csv")
+
+    assert "discount" not in made.tables["orders"].columns
+    assert made.notes == ("'Discount' holds shares, not money, and is left out of data.orders",)
+
+
+def test_the_only_column_with_times_is_the_time(folder):
+    """A name that nobody could know is no hindrance, where no other column holds times."""
+    orders(order_date=None, kjøpt=DAYS.strftime("%d.%m.%Y"))
+
+    written, found = read_back()
+
+    assert written["data"]["orders"]["columns"]["ts"] == "ts_converted"
+    assert found["rows_used"] == len(DAYS)
+
+
+def test_of_two_columns_with_times_none_is_guessed(folder):
+    """Which one says when the order was placed is not in the values."""
+    orders(order_date=None, kjøpt=DAYS.strftime("%Y-%m-%d"), sendt=DAYS.strftime("%Y-%m-%d"))
+
+    with pytest.raises(DataError, match=r"no column looks like ts \(times are in kjøpt, sendt\);"):
+        init("orders=orders.csv")
+
+
+def test_who_ordered_is_the_column_that_repeats(folder):
+    """Olist's customer_id is another in every order; customer_unique_id says who came back."""
+    orders(
+        customer=None,
+        customer_id=[f"o{i}" for i in range(len(DAYS))],
+        customer_unique_id=[f"c{i % 9}" for i in range(len(DAYS))],
+    )
+
+    made = init("orders.csv")
+
+    assert made.tables["orders"].columns["customer_id"] == "customer_unique_id"
+    assert made.notes == (
+        "'customer_id' has another value in every row, as if nobody ever came back;"
+        " 'customer_unique_id' is taken for customer_id",
+    )
+
+
+def test_an_id_that_never_repeats_is_pointed_out(folder):
+    """With no other column to take, people decide."""
+    orders(customer=[f"o{i}" for i in range(len(DAYS))])
+
+    made = init("orders.csv")
+
+    assert made.tables["orders"].columns["customer_id"] == "customer"
+    assert len(made.notes) == 1
+    assert made.notes[0].endswith("map customer_id by hand")
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.txt", "orders.tsv.gz"])
+def test_text_of_older_programs_is_read(folder, name):
+    """What is no UTF-8 is latin-1, and that is said; tabs and other endings are fine."""
+    text = "Kunde\tDatum\tBetrag\n" + "".join(
+        f"Jörg {i % 9}\t{day:%d.%m.%Y}\t{i},50\n" for i, day in enumerate(DAYS)
+    )
+    opened = gzip.open if name.endswith(".gz") else open
+    with opened(name, "wb") as file:
+        file.write(text.encode("latin-1"))
+
+    made = init(name)
+    found = churnkit.validate("orders.yaml").to_dict()["tables"][0]
+
+    assert made.tables["orders"].encoding == "latin-1"
+    assert made.notes == (f"{name} is no UTF-8 text and is read as latin-1",)
+    assert (found["rows_used"], found["customers"]) == (len(DAYS), 9)
+    assert found["amount"] == pytest.approx(sum(i + 0.5 for i in range(len(DAYS))))
+
+
+def test_files_in_two_encodings_are_refused(folder):
+    """Read in one encoding, the same customer would be another in the other file."""
+    for number, encoding in enumerate(("utf-8", "latin-1", "ascii")):
+        text = "customer,date\nJörg,2024-01-01\n" if encoding != "ascii" else "customer,date\n"
+        (folder / f"orders{number}.csv").write_bytes(text.encode(encoding))
+
+    with pytest.raises(
+        DataError, match=r"^orders\*\.csv: some files are UTF-8 text, others latin-1"
+    ):
+        init("orders*.csv")
 
 
 def test_dates_that_can_be_read_in_two_ways_are_refused(folder):

@@ -10,7 +10,8 @@ import churnkit
 from churnkit.config import TABLE_COLUMNS, load_config
 from churnkit.data.simulate import simulate_shop
 from churnkit.errors import DataError, ParameterError
-from churnkit.pipeline.recognising import SPELLINGS, recognise_files
+from churnkit.pipeline.recognising import recognise_files
+from churnkit.pipeline.spellings import SPELLINGS
 from churnkit.pipeline.starter import init
 
 ORDERS = ["Customer ID", "InvoiceDate", "Price"]
@@ -111,16 +112,34 @@ def test_attributes_keep_their_names():
         ),
         (
             ["TRANSACTION_DT", "CUSTOMER_ID", "PRODUCT_ID", "SALES_PRICE", "date"],
-            ["CUSTOMER_ID", "date", None, None, "PRODUCT_ID"],
+            ["CUSTOMER_ID", "TRANSACTION_DT", "SALES_PRICE", None, "PRODUCT_ID"],
         ),
         (
             ["card_number", "Transaction Date", "Transaction Amt"],
             ["card_number", "Transaction Date", "Transaction Amt"],
         ),
+        # H&M, Stripe, and shops in German, French and Spanish
+        (
+            ["t_dat", "customer_id", "article_id", "price"],
+            ["customer_id", "t_dat", "price", None, "article_id"],
+        ),
+        (
+            ["id", "Created (UTC)", "Amount", "Customer ID"],
+            ["Customer ID", "Created (UTC)", "Amount"],
+        ),
+        (
+            ["Kundennummer", "Bestelldatum", "Bestellnummer", "Betrag"],
+            ["Kundennummer", "Bestelldatum", "Betrag", "Bestellnummer"],
+        ),
+        (
+            ["Client", "Date achat", "Montant", "Commande"],
+            ["Client", "Date achat", "Montant", "Commande"],
+        ),
+        (["Id cliente", "Fecha", "Importe"], ["Id cliente", "Fecha", "Importe"]),
     ],
 )
 def test_orders_of_many_makers_are_recognised(columns, expected):
-    """Households, visitors and cards are customers; whatever was bought has a time and a number."""
+    """Households, visitors, cards and Kunden are customers; what was bought has a time and a number."""
     ours = ("customer_id", "ts", "amount", "order_id", "product_id")
 
     assert found(a=columns)["orders"] == {
