@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ALL_BUILDERS = ("rfm", "regularity", "basket", "purchase_model")
+BUYERS = {
+    "usual": "",
+    "heavy": ", twenty of 1,000 orders or more",
+    "frequent": ", 540 orders on average",
+}
 CUTOFFS = [str(date(2024, 10, 2) - timedelta(days=30 * k)) for k in range(12)]
 PIECES = {
     "group_by": speed_reference.group_by,
@@ -165,18 +170,19 @@ def scoring(options: argparse.Namespace) -> dict[str, Any]:
 def purchase_models(options: argparse.Namespace) -> dict[str, Any]:
     """BG/NBD on 100,000 and 1,000,000 customers beside the rivals that are installed.
 
-    Then on 100,000 of whom twenty have 1,000 to 5,000 orders.
+    Then where it is hard: 100,000 of whom twenty have 1,000 to 5,000 orders, and 5,000 who order
+    every day or so and hardly ever leave.
     """
     script = str(Path(__file__).resolve())
     found: dict[str, Any] = {}
-    cases = [(customers, False) for customers in options.customers]
-    for customers, heavy in [*cases, (100_000, True)]:
+    cases = [(customers, "usual") for customers in options.customers]
+    for customers, kind in [*cases, (100_000, "heavy"), (5_000, "frequent")]:
         for package in ("churnkit", "lifetimes", "pymc_marketing"):
             python = sys.executable if package == "churnkit" else options.rivals
             if python is not None:
-                name = f"{package}, {customers:,}{', twenty of 1,000 orders or more' * heavy}"
+                name = f"{package}, {customers:,}{BUYERS[kind]}"
                 print(f"  purchase {name}", flush=True)
-                arguments = {"customers": customers, "package": package, "heavy": heavy}
+                arguments = {"customers": customers, "package": package, "kind": kind}
                 found[name] = run_apart(script, "purchase", python=python, **arguments)
     return found
 

@@ -273,10 +273,14 @@ def _bare(clock: Clock, bundle_folder: Path, *, customers: int) -> None:
     clock.facts |= {"boosters": len(boosters), "contrib_rows": len(part)}
 
 
-def purchase(clock: Clock, *, customers: int, package: str, heavy: bool = False) -> None:
-    """Fit BG/NBD to simulated customers with churnkit, lifetimes or pymc-marketing."""
-    x, t_x, total = _buyers(customers)
-    if heavy:
+def purchase(clock: Clock, *, customers: int, package: str, kind: str) -> None:
+    """Fit BG/NBD to simulated customers with churnkit, lifetimes or pymc-marketing.
+
+    Parameters are r .5, alpha 4, a .8, b 2.5; of ``frequent`` buyers 20, 1.5, .8 and 1,000.
+    """
+    drawn = (20.0, 1.5, 0.8, 1_000.0) if kind == "frequent" else (0.5, 4.0, 0.8, 2.5)
+    x, t_x, total = _buyers(customers, *drawn)
+    if kind == "heavy":
         x[:20], t_x[:20], total[:20] = np.linspace(1_000, 5_000, 20).round(), 103.0, 104.0
     if package == "churnkit":
         from churnkit.btyd import fit_purchase_model, group_customers
@@ -307,11 +311,13 @@ def purchase(clock: Clock, *, customers: int, package: str, heavy: bool = False)
     clock.facts |= {"parameters": {k: round(v, 5) for k, v in found.items()}}
 
 
-def _buyers(customers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _buyers(
+    customers: int, r: float, alpha: float, a: float, b: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return repeat orders, recency and tenure in weeks, whole days, from known parameters."""
     rng = np.random.default_rng(11)
-    rate = rng.gamma(0.5, 1 / 4.0, customers)
-    leaving = rng.beta(0.8, 2.5, customers)
+    rate = rng.gamma(r, 1 / alpha, customers)
+    leaving = rng.beta(a, b, customers)
     total = rng.integers(7, 730, customers) / 7.0
     x, t_x, now = np.zeros(customers), np.zeros(customers), np.zeros(customers)
     alive = np.ones(customers, dtype=bool)
