@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Generic, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -20,7 +20,15 @@ from churnkit.config.columns import (
     TableColumns,
 )
 from churnkit.config.faults import Fault, FaultsError
-from churnkit.config.values import Expressions, Section, SourceText, Text, TimeZone, freeze
+from churnkit.config.values import (
+    Expressions,
+    Joined,
+    Section,
+    SourceText,
+    Text,
+    TimeZone,
+    freeze,
+)
 
 __all__ = ["Data", "Table"]
 
@@ -63,10 +71,15 @@ class Table(Section, Generic[Columns]):
         description="of the text of CSV files; latin-1 also reads what Windows writes, but for its"
         " quotes, dashes and euro signs",
     )
+    joined: Joined = Field(
+        default=freeze({}),
+        description="further files, each under a name for query: {items: order_items.csv}",
+    )
     query: Text | None = Field(
         default=None,
-        description="SELECT whose rows are the table, in PostgreSQL's SQL; only for postgresql://"
-        " sources",
+        description="SELECT whose rows are the table: of a database in PostgreSQL's SQL; of files in"
+        " the engine's, where source is called source: SELECT * FROM source FULL JOIN items USING"
+        " (order_id). A full join loses no row, and those without a partner are counted as broken",
     )
     table: Text | None = Field(
         default=None,
@@ -82,7 +95,7 @@ class Table(Section, Generic[Columns]):
 
     @property
     def asked(self) -> str | None:
-        """The query that a database is asked; None where the source is no database."""
+        """The query whose rows are the table; None where they are those of the source."""
         if self.table is None:
             return self.query
         parts = (part.replace('"', '""') for part in self.table.split("."))
@@ -97,12 +110,13 @@ class Table(Section, Generic[Columns]):
             raise FaultsError(Fault((), msg))
         return value
 
-    @field_validator("query", "table")
+    @field_validator("table", "joined")
     @classmethod
-    def _needs_a_database(cls, value: str | None, info: ValidationInfo) -> str | None:
-        source = info.data.get("source", DATABASE)
-        if value is not None and not source.startswith(DATABASE):
-            msg = f"is only for postgresql:// sources; the source is {source!r}"
+    def _fits_the_source(cls, value: Any, info: ValidationInfo) -> Any:
+        source = info.data.get("source", "")
+        if value and source and source.startswith(DATABASE) != (info.field_name == "table"):
+            kind = "postgresql:// sources" if info.field_name == "table" else "files"
+            msg = f"is only for {kind}; the source is {source!r}"
             raise ValueError(msg)
         return value
 
@@ -121,6 +135,9 @@ class Table(Section, Generic[Columns]):
             rule = "a postgresql:// source needs query or table, one of both"
             got = "neither" if self.query is None else "both"
             raise FaultsError(Fault(("query",), f"{rule}; got {got}"))
+        if self.joined and self.query is None:
+            rule = "is needed where there is joined, to say how"
+            raise FaultsError(Fault(("query",), f"{rule}; got null"))
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,7 @@ __all__ = [
     "Fraction",
     "FrozenMapping",
     "Instant",
+    "Joined",
     "MemoryLimit",
     "Name",
     "NamedAfterRun",
@@ -59,6 +61,9 @@ __all__ = [
 ]
 
 LONGEST_DAYS = 36_500
+DATA_FILE = re.compile(r"\.(parquet|(csv|tsv|txt)(\.gz)?)$")
+DATA_ENDINGS = ".parquet, .csv, .tsv or .txt, or one of the last three and .gz"
+OUR_NAMES = frozenset({"source", "asked"})  # in the SQL of a query
 
 
 class Section(BaseModel):
@@ -189,6 +194,21 @@ def _texts(value: object) -> Mapping[str, str]:
     return given
 
 
+def _joined(value: object) -> Mapping[str, str]:
+    given: Mapping[str, Any] = _options(value)
+    faults = []
+    for name, path in given.items():
+        if not re.fullmatch(r"[A-Za-z_]\w*", name) or name.lower() in OUR_NAMES:
+            rule = "must be a word of letters, digits and '_', neither source nor asked"
+            faults.append(Fault((name,), f"{rule}; got {name!r}"))
+        if not isinstance(path, str) or not DATA_FILE.search(path):
+            rule = f"must be a path or glob ending in {DATA_ENDINGS}"
+            faults.append(Fault((name,), f"{rule}; got {shown(path)}"))
+    if faults:
+        raise FaultsError(*faults)
+    return given
+
+
 def _names(value: object) -> tuple[str, ...] | None:
     if value is None:
         return None
@@ -253,13 +273,8 @@ MemoryLimit = Annotated[
 ]
 SourceText = Annotated[
     str,
-    Field(
-        pattern=r"^(dataset:[A-Za-z0-9_]+|table:.+|postgresql://.+|.*\.(parquet|(csv|tsv|txt)(\.gz)?))$"
-    ),
-    Says(
-        "dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in .parquet, .csv, .tsv"
-        " or .txt, or one of the last three and .gz"
-    ),
+    Field(pattern=rf"^(dataset:[A-Za-z0-9_]+|table:.+|postgresql://.+|.*{DATA_FILE.pattern})"),
+    Says(f"dataset:NAME, table:NAME, postgresql://…, or a path or glob ending in {DATA_ENDINGS}"),
 ]
 TableFile = Annotated[
     str, Field(pattern=r"^.*\.(parquet|csv)$"), Says("a path ending in .parquet or .csv")
@@ -288,6 +303,12 @@ Expressions = Annotated[
     PlainValidator(_texts),
     PlainSerializer(thaw),
     Says("a mapping of new column names to SQL expressions"),
+]
+Joined = Annotated[
+    Mapping[str, str],
+    PlainValidator(_joined),
+    PlainSerializer(thaw),
+    Says("a mapping of names to files"),
 ]
 Names = Annotated[
     tuple[str, ...] | None,

@@ -1,4 +1,4 @@
-"""Where a table can come from: files, a table of a catalog, a database, or a frame in memory."""
+"""Where a table can come from: files, a catalog, a database, a frame, or a query that joins some."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from churnkit.errors import ConfigError, DataError
 from churnkit.registry import Registry, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from churnkit.engines import Engine
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "FileSource",
     "FrameSource",
     "PostgresSource",
+    "QuerySource",
     "Source",
     "encoding_of",
     "source_of",
@@ -197,6 +200,59 @@ class PostgresSource:
         return engine.add_arrow(table.replace_schema_metadata(None))
 
 
+@SOURCES.register("query")
+@dataclass(frozen=True)
+class QuerySource:
+    """What a query makes of a source and others beside it, in the engine's SQL.
+
+    Attributes
+    ----------
+    source : Source
+        The query names it ``source``.
+    joined : mapping of str to Source
+        Others, by the names that the query gives them.
+    query : str
+        One ``SELECT``.
+    where : str
+        The query's place in the configuration, for messages.
+    """
+
+    source: Source
+    joined: Mapping[str, Source]
+    query: str
+    where: str
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The files of all sources; see :class:`Source`."""
+        return (*self.source.files, *(f for other in self.joined.values() for f in other.files))
+
+    def view(self, engine: Engine, *, ids: frozenset[str] = frozenset()) -> str:
+        """Return the query in brackets, which engines read as they read a view.
+
+        Raises
+        ------
+        ConfigError
+            If it is not a ``SELECT`` on these sources.
+        """
+        views = {
+            name: source.view(engine, ids=ids)
+            for name, source in {"source": self.source, **self.joined}.items()
+        }
+        named = ", ".join(f"{quoted(n)} AS (SELECT * FROM {view})" for n, view in views.items())
+        # Within brackets nothing but a SELECT is understood.
+        asked = f"(WITH {named} SELECT * FROM (\n{self.query.strip().rstrip(';')}\n) AS asked)"
+        try:
+            engine.column_types(asked)
+        except DataError as error:
+            msg = (
+                f"{self.where} must be a SELECT on {' and '.join(views)}; got {self.query!r};"
+                f" {str(error).removeprefix(ENGINE_SAYS)}"
+            )
+            raise ConfigError(msg) from error
+        return asked
+
+
 def _is_foreign(kind: Any) -> bool:
     """Return whether a type is one of the database's own, which engines need not know."""
     import pyarrow as pa
@@ -213,7 +269,7 @@ def source_of(spec: str | os.PathLike[str] | object, *, encoding: str = "utf-8")
 
     ``encoding`` is that of the text of CSV files.
     """
-    if isinstance(spec, PostgresSource):
+    if isinstance(spec, (PostgresSource, QuerySource)):
         return spec
     if isinstance(spec, str) and spec.startswith(CATALOG):
         return SOURCES["table"](spec.removeprefix(CATALOG))

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import churnkit.data.tables  # noqa: F401  # registers the contracts
+from churnkit.config.tables import DATABASE
 from churnkit.data.contracts import CONTRACTS
-from churnkit.data.origins import PostgresSource
+from churnkit.data.origins import PostgresSource, QuerySource, source_of
 from churnkit.data.simulate import SIMULATED, simulated_table
-from churnkit.data.sources import TableSpec, load_table, source_of
+from churnkit.data.sources import TableSpec, load_table
 from churnkit.datasets import dataset_path
 from churnkit.errors import DataError, ParameterError
 from churnkit.features.history import span_of
@@ -80,15 +81,36 @@ def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
     if frame is not None or table is None:
         label = f"the {type(frame).__module__.split('.')[0]} frame given as {name}"
         return replace(spec, label=label)
+    return _queried(_located(spec, table=table, name=name), table=table, name=name)
+
+
+def _located(spec: TableSpec, *, table: Table[Any], name: str) -> TableSpec:
+    """Return the spec with the source that the configuration names."""
     if table.source.startswith(DATASET):
         dataset = table.source.removeprefix(DATASET)
         if dataset in SIMULATED:
             return replace(spec, source=simulated_table(dataset, name), label=table.source)
         return replace(spec, source=str(dataset_path(dataset)), label=table.source)
-    if (query := table.asked) is not None:
+    if table.source.startswith(DATABASE) and (query := table.asked) is not None:
         asked = PostgresSource(address=table.source, query=query)
         return replace(spec, source=asked, label=table.source)
     return replace(spec, source=table.source, encoding=table.encoding)
+
+
+def _queried(spec: TableSpec, *, table: Table[Any], name: str) -> TableSpec:
+    """Return the spec with what the query makes of its source, if there is one."""
+    if table.query is None or isinstance(spec.source, PostgresSource):
+        return spec
+    source, *joined = (
+        source_of(each, encoding=table.encoding) for each in (spec.source, *table.joined.values())
+    )
+    asked = QuerySource(
+        source=source,
+        joined=dict(zip(table.joined, joined, strict=True)),
+        query=table.query,
+        where=f"data.{name}.query",
+    )
+    return replace(spec, source=asked, label=table.source)
 
 
 def read_others(
