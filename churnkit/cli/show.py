@@ -259,7 +259,7 @@ def started(console: Console, result: Starter) -> None:
         if one.filter is not None:
             console.say(f"{name.capitalize()} are the rows where {one.filter}")
     for note in result.notes:
-        console.say(f"To decide: {note}.")
+        console.say(f"Note: {note}.")
     console.place("Next: churnkit validate", result.output)
 
 

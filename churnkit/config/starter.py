@@ -175,6 +175,10 @@ class StarterTable:
         Of customers: attributes that are numbers; the others are categories.
     encoding : {"utf-8", "latin-1"}
         Of the text of CSV files.
+    joined : mapping of str to str
+        Further files by the names that the query gives them.
+    query : str or None
+        SELECT on ``source`` and the joined files whose rows are the table.
     """
 
     source: str
@@ -184,6 +188,8 @@ class StarterTable:
     survey: str | None = None
     numbers: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    joined: Mapping[str, str] = field(default_factory=dict)
+    query: str | None = None
 
 
 def starter_config(
@@ -274,6 +280,9 @@ def _tables(given: Mapping[str, StarterTable]) -> Iterator[str]:
         yield f"    source: {dump_flow(one.source)}"
         if one.encoding != "utf-8":
             yield f"    encoding: {one.encoding:<12} # of the text of the file"
+        if one.query is not None:
+            yield f"    joined: {dump_flow(dict(one.joined))}"
+            yield f"    query: {dump_flow(one.query)}"
         if one.survey is not None:
             yield f"    kind: {one.survey:<16} # the survey of all rows"
         yield "    columns:             # our name: the name in your file"

@@ -278,17 +278,20 @@ def source_of(spec: str | os.PathLike[str] | object, *, encoding: str = "utf-8")
     return SOURCES["frame"](spec)
 
 
-def encoding_of(path: str) -> str:
-    """Return the encoding in which the CSV files of a path or glob can be read; all of them are looked at.
+def encoding_of(*paths: str) -> str:
+    """Return the encoding in which the CSV files of paths or globs can be read; all of them are looked at.
 
     Raises
     ------
     DataError
         If a file cannot be opened, or some need UTF-8 and others latin-1.
     """
-    csv = [f.path for f in FileSource(path).files if f.path.lower().endswith(CSV_SUFFIXES)]
+    files = (file.path for path in paths for file in FileSource(path).files)
+    csv = [file for file in files if file.lower().endswith(CSV_SUFFIXES)]
     needed = {csv_encoding(file) for file in csv} - {"ascii"}
     if len(needed) > 1:
-        msg = f"{path}: some files are UTF-8 text, others latin-1; give each kind a name of its own"
+        msg = (
+            f"{', '.join(paths)}: some is UTF-8 text, some latin-1; write all of it in one encoding"
+        )
         raise DataError(msg)
     return needed.pop() if needed else "utf-8"

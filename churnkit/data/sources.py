@@ -19,7 +19,7 @@ from churnkit.data.columns import (
     with_utc,
 )
 from churnkit.data.contracts import TableContract, TableReport, row_checks
-from churnkit.data.origins import SOURCES, Source, encoding_of, source_of
+from churnkit.data.origins import SOURCES, Source, source_of
 from churnkit.data.quarantine import (
     customers_set_aside,
     rejected_rows,
@@ -41,7 +41,6 @@ __all__ = [
     "LoadedTable",
     "Source",
     "TableSpec",
-    "encoding_of",
     "load_table",
     "source_of",
 ]

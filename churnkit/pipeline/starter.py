@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.config import StarterTable, starter_config
+from churnkit.data.origins import QuerySource, encoding_of, source_of
 from churnkit.data.sinks import replace_file
-from churnkit.data.sources import encoding_of, source_of
 from churnkit.engines import DuckDBEngine, quoted
 from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.converting import convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
+from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines
 from churnkit.pipeline.recognising import (
     RecognisedFile,
     other_customers,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Starter", "init"]
 
-SOME_ROWS = 50  # in fewer, nobody may have come back yet
+SOME_ORDERS = 50  # in fewer, nobody may have come back yet
 CURRENCY = frozenset({"currency", "currencycode", "currencyiso", "ccy"})
 
 
@@ -59,6 +60,8 @@ class Starter:
                     "computed": dict(table.computed),
                     "filter": table.filter,
                     "encoding": table.encoding,
+                    "joined": dict(table.joined),
+                    "query": table.query,
                 }
                 for name, table in self.tables.items()
             },
@@ -109,6 +112,11 @@ def init(
             source = source_of(path, encoding=encodings[path])
             views[path] = source.view(engine, ids=frozenset())
             columns[path] = list(engine.column_types(views[path]))
+        if (both := join_lines(columns, said=said)) is not None:
+            encodings[both.head] = encoding_of(both.head, both.lines)
+            views[both.head] = _joined(both, encoding=encodings[both.head]).view(engine)
+            columns[both.head] = list(engine.column_types(views[both.head]))
+            del columns[both.lines]
         found = recognise_files(
             columns, said=said, times=lambda file: time_columns(views[file], engine=engine)
         )
@@ -127,6 +135,8 @@ def init(
         name: changed(one.table, encoding=encodings[one.table.source])
         for name, one in looked.items()
     }
+    if both is not None:
+        tables["orders"] = changed(tables["orders"], joined={LINES: both.lines}, query=both.query)
     text = starter_config(
         name,
         tables,
@@ -137,12 +147,21 @@ def init(
     with replace_file(target) as opened:
         opened.write(text.encode())
     notes = [note for one in looked.values() for note in one.notes]
+    if both is not None:
+        notes.append(f"{both.lines} holds the lines of the orders in {both.head} and is joined to it")
     notes += [
         f"{path} is no UTF-8 text and is read as latin-1"
         for path, encoding in encodings.items()
         if encoding == "latin-1"
     ]
     return Starter(output=target, tables=tables, notes=tuple(notes))
+
+
+def _joined(both: JoinedLines, *, encoding: str) -> QuerySource:
+    """Return the source that two files are together."""
+    head, lines = (source_of(path, encoding=encoding) for path in (both.head, both.lines))
+    where = "data.orders.query"
+    return QuerySource(source=head, joined={LINES: lines}, query=both.query, where=where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,18 +214,20 @@ def _coming_back(
     one: RecognisedFile, *, view: str, all_of: Sequence[str], engine: DuckDBEngine
 ) -> tuple[str, tuple[str, ...]]:
     """Return the column that says who ordered, and a note where the first choice never repeats."""
-    chosen = one.columns["customer_id"]
+    chosen, order = one.columns["customer_id"], one.columns.get("order_id")
     others = [c for c in other_customers(all_of, than=chosen) if c not in one.columns.values()]
     columns = [chosen, *others]
-    counts = ", ".join(
-        f"count(DISTINCT {quoted(c)}) AS d{i}, count({quoted(c)}) AS n{i}"
-        for i, c in enumerate(columns)
-    )
-    row = engine.collect(engine.select(f"SELECT {counts} FROM {view}")).to_pylist()[0]
-    repeats = {c: row[f"d{i}"] < row[f"n{i}"] for i, c in enumerate(columns)}
-    if repeats[chosen] or row["n0"] < SOME_ROWS:
+    orders = f"count({quoted(chosen)})"
+    if order is not None:
+        id_ = quoted(order)
+        orders = f"count(DISTINCT {id_}) + count(*) FILTER ({id_} IS NULL)"
+    counts = ", ".join(f"count(DISTINCT {quoted(c)}) AS d{i}" for i, c in enumerate(columns))
+    sql = f"SELECT {orders} AS orders, {counts} FROM {view}"
+    row = engine.collect(engine.select(sql)).to_pylist()[0]
+    repeats = {c: row[f"d{i}"] < row["orders"] for i, c in enumerate(columns)}
+    if repeats[chosen] or row["orders"] < SOME_ORDERS:
         return chosen, ()
-    alone = f"{chosen!r} has another value in every row, as if nobody ever came back"
+    alone = f"{chosen!r} has another value in every order, as if nobody ever came back"
     better = next((c for c in others if repeats[c]), None)
     if better is None:
         return chosen, (f"{alone}: if it names orders, not customers, map customer_id by hand",)

@@ -137,8 +137,8 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
             "must be 'utf-8' or 'latin-1'; got 'utf-16'. Did you mean 'utf-8'?",
         ),
         (
-            "data.orders.query",
-            "select 1",
+            "data.orders.table",
+            "orders",
             "is only for postgresql:// sources; the source is 'orders.csv'",
         ),
         (
@@ -277,6 +277,47 @@ def test_a_database_is_asked_one_thing(minimal, message_of, asked, got):
 
     rule = "a postgresql:// source needs query or table, one of both"
     assert said == f"c.yaml: data.orders.query: {rule}; got {got}"
+
+
+@pytest.mark.parametrize(
+    ("joined", "where", "sentence"),
+    [
+        ({"items": "i.csv"}, "query", "is needed where there is joined, to say how; got null"),
+        (
+            {"order items": "i.csv"},
+            "joined.order items",
+            "must be a word of letters, digits and '_', neither source nor asked; got 'order items'",
+        ),
+        (
+            {"Source": "i.csv"},
+            "joined.Source",
+            "must be a word of letters, digits and '_', neither source nor asked; got 'Source'",
+        ),
+        (
+            {"items": "i.xlsx"},
+            "joined.items",
+            "must be a path or glob ending in .parquet, .csv, .tsv or .txt, or one of the last three"
+            " and .gz; got 'i.xlsx'",
+        ),
+    ],
+)
+def test_files_are_joined_under_names_that_a_query_can_say(
+    minimal, message_of, joined, where, sentence
+):
+    """Each a word with a file; without a query nothing says how."""
+    said = message_of({**minimal, "data": {"orders": {"source": "o.csv", "joined": joined}}})
+
+    assert said == f"c.yaml: data.orders.{where}: {sentence}"
+
+
+def test_a_database_joins_in_its_own_query(minimal, message_of):
+    """Files are not joined to what a database answers."""
+    asked = {"source": "postgresql://h/db", "query": "SELECT 1", "joined": {"items": "i.csv"}}
+
+    said = message_of({**minimal, "data": {"orders": asked}})
+
+    rule = "is only for files; the source is 'postgresql://h/db'"
+    assert said == f"c.yaml: data.orders.joined: {rule}"
 
 
 @pytest.mark.parametrize(

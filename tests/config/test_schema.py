@@ -127,6 +127,7 @@ DATA_DEFAULTS = {
         "computed": {},
         "filter": None,
         "encoding": "utf-8",
+        "joined": {},
         "query": None,
         "table": None,
     },

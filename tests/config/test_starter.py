@@ -44,7 +44,7 @@ def usable_keys():
     What is inside a table that is not given is not there to be named.
     """
     elsewhere = {"engine.master", "engine.conf", "engine.training_tasks"}
-    elsewhere |= {f"data.orders.{name}" for name in ("encoding", "query", "table")}
+    elsewhere |= {f"data.orders.{name}" for name in ("encoding", "joined", "query", "table")}
     elsewhere |= {f"label.{name}" for names in OPTIONS_OF.values() for name in names}
     tables = {f"data.{name}." for name in TABLES}
     return {

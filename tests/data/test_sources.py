@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from churnkit.data.origins import QuerySource, source_of
 from churnkit.data.sources import TableSpec
 from churnkit.data.windows import midnight_us
 from churnkit.errors import ConfigError, DataError, ParameterError
@@ -546,6 +547,45 @@ def test_text_is_read_in_the_encoding_that_is_said(tmp_path, read, name):
     found = read(tmp_path / name, encoding="latin-1")
 
     assert [row["customer_id"] for row in found.rows] == ["Jörg"] * 3
+
+
+def test_a_query_joins_sources(tmp_path, read):
+    """Rows are what the query makes of the files; all of them are accounted for as inputs."""
+    pd.DataFrame({"id": ["1", "2"], "who": ["a", "b"], "day": "2024-01-01"}).to_csv(
+        tmp_path / "heads.csv", index=False
+    )
+    pd.DataFrame({"id": ["1", "1", "3"], "amount": [1.0, 2.0, 4.0]}).to_csv(
+        tmp_path / "items.csv", index=False
+    )
+    source = QuerySource(
+        source=source_of(tmp_path / "heads.csv"),
+        joined={"items": source_of(tmp_path / "items.csv")},
+        query="SELECT who, day, amount FROM source FULL JOIN items USING (id);",
+        where="data.orders.query",
+    )
+
+    found = read(source, columns={"customer_id": "who", "ts": "day"}, label="heads.csv")
+
+    assert sorted((r["customer_id"], r["amount"]) for r in found.rows) == [("a", 1.0), ("a", 2.0)]
+    assert found.report.rows_read == 4
+    assert found.broken == {"customer_id_missing": 1, "ts_missing": 1, "amount_missing": 1}
+    assert [os.path.basename(f.path) for f in source.files] == ["heads.csv", "items.csv"]
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT whom FROM source", "DROP TABLE source", "SELECT 1; SELECT 2"]
+)
+def test_a_query_that_is_no_select_on_the_sources_is_refused(tmp_path, reader, query):
+    """The sentence names its place and the sources, with what the engine says."""
+    (tmp_path / "heads.csv").write_text("who,day\na,2024-01-01\n")
+    source = QuerySource(
+        source=source_of(tmp_path / "heads.csv"), joined={}, query=query, where="data.orders.query"
+    )
+
+    with pytest.raises(
+        ConfigError, match=r"^data\.orders\.query must be a SELECT on source; got '"
+    ):
+        source.view(reader)
 
 
 def test_the_source_is_named_by_its_label_path_or_library():

@@ -163,7 +163,7 @@ def test_who_ordered_is_the_column_that_repeats(folder):
 
     assert made.tables["orders"].columns["customer_id"] == "customer_unique_id"
     assert made.notes == (
-        "'customer_id' has another value in every row, as if nobody ever came back;"
+        "'customer_id' has another value in every order, as if nobody ever came back;"
         " 'customer_unique_id' is taken for customer_id",
     )
 
@@ -204,9 +204,7 @@ def test_files_in_two_encodings_are_refused(folder):
         text = "customer,date\nJörg,2024-01-01\n" if encoding != "ascii" else "customer,date\n"
         (folder / f"orders{number}.csv").write_bytes(text.encode(encoding))
 
-    with pytest.raises(
-        DataError, match=r"^orders\*\.csv: some files are UTF-8 text, others latin-1"
-    ):
+    with pytest.raises(DataError, match=r"^orders\*\.csv: some is UTF-8 text, some latin-1;"):
         init("orders*.csv")
 
 
