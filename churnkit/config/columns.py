@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ConfigDict, Field
 
+from churnkit.config.frozen import Section
 from churnkit.config.keys import Says
-from churnkit.config.values import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import PydanticUndefined
 
+from churnkit.config.frozen import thaw
 from churnkit.config.keys import allowed, dotted, section_of, walk
 from churnkit.config.not_built import NOT_BUILT_YET
 from churnkit.config.schema import Config
-from churnkit.config.values import thaw
 from churnkit.config.yaml_text import dump_flow
 
 if TYPE_CHECKING:

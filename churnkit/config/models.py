@@ -6,17 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
+from churnkit.config.frozen import Section, freeze
 from churnkit.config.values import (
     Days,
     Fraction,
     NonNegative,
     Options,
     Positive,
-    Section,
     Text,
     Whole,
     WholeOrNone,
-    freeze,
 )
 
 __all__ = ["Churn", "LifetimeValue", "Search"]

@@ -6,8 +6,8 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from churnkit.config.faults import shown, validated
+from churnkit.config.frozen import thaw
 from churnkit.config.schema import DEFAULT_FEATURES, Config
-from churnkit.config.values import thaw
 from churnkit.config.yaml_text import parse_yaml
 from churnkit.errors import ConfigError
 from churnkit.registry import did_you_mean

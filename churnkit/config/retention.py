@@ -8,18 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 
 from churnkit.config.faults import Fault, FaultsError, shown
+from churnkit.config.frozen import Section, freeze, thaw
 from churnkit.config.keys import Says
-from churnkit.config.values import (
-    Days,
-    Fraction,
-    NonNegative,
-    Positive,
-    Section,
-    TableFile,
-    Text,
-    freeze,
-    thaw,
-)
+from churnkit.config.values import Days, Fraction, NonNegative, Positive, TableFile, Text
 
 __all__ = ["Retention"]
 

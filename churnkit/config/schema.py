@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from churnkit.config.faults import Fault, FaultsError, shown, validated
+from churnkit.config.frozen import Section, freeze, thaw
 from churnkit.config.models import Churn, LifetimeValue, Search
 from churnkit.config.retention import Retention
 from churnkit.config.snapshots import Label, Population, Snapshots
@@ -23,13 +24,10 @@ from churnkit.config.values import (
     Options,
     PageFile,
     Reasons,
-    Section,
     Seed,
     TableFile,
     Text,
     Whole,
-    freeze,
-    thaw,
 )
 from churnkit.config.yaml_text import dump_yaml
 

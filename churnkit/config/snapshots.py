@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from churnkit.config.faults import Fault, FaultsError, shown
-from churnkit.config.values import (
-    Day,
-    Days,
-    DaysOrNone,
-    Fraction,
-    Names,
-    Positive,
-    Section,
-    Share,
-    Whole,
-    thaw,
-)
+from churnkit.config.frozen import Section, thaw
+from churnkit.config.values import Day, Days, DaysOrNone, Fraction, Names, Positive, Share, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,15 +20,8 @@ from churnkit.config.columns import (
     TableColumns,
 )
 from churnkit.config.faults import Fault, FaultsError
-from churnkit.config.values import (
-    Expressions,
-    Joined,
-    Section,
-    SourceText,
-    Text,
-    TimeZone,
-    freeze,
-)
+from churnkit.config.frozen import Section, freeze
+from churnkit.config.values import Expressions, Joined, SourceText, Text, TimeZone
 
 __all__ = ["Data", "Table"]
 

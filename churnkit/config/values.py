@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
 )
 
 from churnkit.config.faults import Fault, FaultsError, shown
+from churnkit.config.frozen import FrozenMapping, freeze, freeze_noting, thaw
 from churnkit.config.keys import Says
 from churnkit.registry import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from churnkit.config.keys import Path
 
 __all__ = [
     "Day",
@@ -35,7 +28,6 @@ __all__ = [
     "Expressions",
     "Features",
     "Fraction",
-    "FrozenMapping",
     "Instant",
     "Joined",
     "MemoryLimit",
@@ -47,7 +39,6 @@ __all__ = [
     "PageFile",
     "Positive",
     "Reasons",
-    "Section",
     "Seed",
     "Share",
     "SourceText",
@@ -56,98 +47,12 @@ __all__ = [
     "TimeZone",
     "Whole",
     "WholeOrNone",
-    "freeze",
-    "thaw",
 ]
 
 LONGEST_DAYS = 36_500
 DATA_FILE = re.compile(r"\.(parquet|(csv|tsv|txt)(\.gz)?)$")
 DATA_ENDINGS = ".parquet, .csv, .tsv or .txt, or one of the last three and .gz"
 OUR_NAMES = frozenset({"source", "asked"})  # in the SQL of a query
-
-
-class Section(BaseModel):
-    """A mapping of the configuration: frozen, no unknown keys, no number read out of text."""
-
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
-    )
-
-
-class FrozenMapping(Mapping[str, Any]):
-    """A mapping that cannot change; unlike a mapping proxy it can be hashed, copied and pickled."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[str, Any]) -> None:
-        self._items = dict(items)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._items[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._items.items()))
-
-    def __repr__(self) -> str:
-        return repr(self._items)
-
-
-def freeze(value: object) -> Any:
-    """Return a copy that cannot change: mappings read-only, lists as tuples.
-
-    Raises
-    ------
-    FaultsError
-        If anything but text, finite numbers, true, false, null, lists and mappings is inside; every
-        such place is named.
-
-    Examples
-    --------
-    >>> freeze({"windows_days": [30, 90]})
-    {'windows_days': (30, 90)}
-    """
-    faults: list[Fault] = []
-    frozen = _freeze(value, (), faults)
-    if faults:
-        raise FaultsError(*faults)
-    return frozen
-
-
-def _freeze(value: object, path: Path, faults: list[Fault]) -> Any:
-    if isinstance(value, Mapping):
-        faults.extend(
-            Fault(path, f"key {key!r} must be text; put it in quotes")
-            for key in value
-            if not isinstance(key, str)
-        )
-        return FrozenMapping({k: _freeze(v, (*path, k), faults) for k, v in value.items()})
-    if isinstance(value, list | tuple):
-        return tuple(_freeze(v, (*path, i), faults) for i, v in enumerate(value))
-    if value is None or isinstance(value, bool):
-        return value
-    for plain in (str, int, float):
-        if isinstance(value, plain):
-            if isinstance(value, float) and not math.isfinite(value):
-                faults.append(Fault(path, f"must be a finite number; got {value}"))
-            return plain(value)  # a subclass, such as NumPy's float64, could not be written as YAML
-    rule = "must be text, a number, true, false, null, a list or a mapping"
-    faults.append(Fault(path, f"{rule}; got {shown(value)}"))
-    return None
-
-
-def thaw(value: object) -> Any:
-    """Return a plain copy, lists and dicts only, that the caller may change."""
-    if isinstance(value, Mapping):
-        return {key: thaw(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [thaw(inner) for inner in value]
-    return value
 
 
 def _fault(sentence: str) -> FaultsError:
@@ -175,7 +80,7 @@ def _features(value: object) -> Mapping[str, Mapping[str, Any]]:
         if not (options is None or options is True or isinstance(options, Mapping))
     ]
     options_of = {n: {} if o is None or o is True else o for n, o in value.items()}
-    frozen: Mapping[str, Mapping[str, Any]] = _freeze(options_of, (), faults)
+    frozen: Mapping[str, Mapping[str, Any]] = freeze_noting(options_of, (), faults)
     if faults:
         raise FaultsError(*faults)
     return frozen

@@ -12,7 +12,8 @@ from churnkit.pipeline.reporting import report
 from churnkit.pipeline.running import run
 from churnkit.pipeline.scoring import score
 from churnkit.pipeline.starter import init
-from churnkit.pipeline.training import backtest, train, validate
+from churnkit.pipeline.training import backtest, train
+from churnkit.pipeline.validating import validate
 
 __all__ = [
     "as_config",

@@ -57,7 +57,9 @@ def join_lines(
         If several files hold lines.
     """
     found = {file: recognise(columns) for file, columns in files.items()}
-    lines = [f for f, columns in found.items() if list(said.get(f, ("",))) == [""] and _is_lines(columns)]
+    lines = [
+        f for f, columns in found.items() if list(said.get(f, ("",))) == [""] and _is_lines(columns)
+    ]
     heads = [
         file
         for file, columns in found.items()

@@ -13,7 +13,8 @@ from churnkit.pipeline.results import RunResult
 from churnkit.pipeline.scoring import refuse_output, score, score_in
 from churnkit.pipeline.session import open_session
 from churnkit.pipeline.tables import OTHER_TABLES
-from churnkit.pipeline.training import train_in, validation_of
+from churnkit.pipeline.training import train_in
+from churnkit.pipeline.validating import validation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

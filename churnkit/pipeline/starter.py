@@ -148,7 +148,9 @@ def init(
         opened.write(text.encode())
     notes = [note for one in looked.values() for note in one.notes]
     if both is not None:
-        notes.append(f"{both.lines} holds the lines of the orders in {both.head} and is joined to it")
+        notes.append(
+            f"{both.lines} holds the lines of the orders in {both.head} and is joined to it"
+        )
     notes += [
         f"{path} is no UTF-8 text and is read as latin-1"
         for path, encoding in encodings.items()

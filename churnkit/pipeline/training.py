@@ -1,4 +1,4 @@
-"""The verbs ``validate``, ``train`` and ``backtest``."""
+"""The verbs ``train`` and ``backtest``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from churnkit.evaluation.backtest import backtest as run_backtest
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.evaluation.profit import best_share_to_contact
 from churnkit.features.named import make_builders
-from churnkit.labels import horizon_advice
 from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
@@ -31,10 +30,9 @@ from churnkit.pipeline.joining import joint_training
 from churnkit.pipeline.leaks import leak_cautions
 from churnkit.pipeline.learning import learned_features
 from churnkit.pipeline.registered import MODELS_FOLDER, open_bundle
-from churnkit.pipeline.results import TrainResult, ValidationResult
+from churnkit.pipeline.results import TrainResult
 from churnkit.pipeline.searching import log_searches
 from churnkit.pipeline.session import Session, open_session
-from churnkit.pipeline.tables import OTHER_TABLES
 from churnkit.tracking import Tracker, decide_champion
 
 if TYPE_CHECKING:
@@ -44,68 +42,13 @@ if TYPE_CHECKING:
     from churnkit.config import Config
     from churnkit.data.windows import SnapshotPlan
     from churnkit.evaluation.snapshots import SnapshotLoader
-    from churnkit.labels import HorizonAdvice
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.search import Search
     from churnkit.models.training import Models
 
-__all__ = ["backtest", "train", "train_in", "validate", "validation_of"]
+__all__ = ["backtest", "train", "train_in"]
 
 logger = logging.getLogger("churnkit")
-
-
-def validate(
-    config: Config | Mapping[str, Any] | str | Path,
-    *,
-    tables: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> ValidationResult:
-    """Check a configuration and the data behind it, and nothing else.
-
-    Parameters
-    ----------
-    config : Config, mapping or path
-    tables : mapping of str to frame, optional
-        Frames in place of configured sources: ``{"orders": frame}``.
-    progress : callable, optional
-        Told what is being done.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration is wrong.
-    DataError
-        If a table cannot be read, breaks its contract, or is too short to train on.
-    """
-    with open_session(
-        as_config(config), tables=tables, also=OTHER_TABLES, needs_orders=False, progress=progress
-    ) as session:
-        return validation_of(session, None if session.history is None else session.plan())
-
-
-def validation_of(session: Session, plan: SnapshotPlan | None) -> ValidationResult:
-    """Return what an open session has read and planned; nothing is planned without orders."""
-    first, after = session.span()
-    return ValidationResult(
-        name=session.config.name,
-        config_hash=session.config.hash,
-        tables=session.reports,
-        first_day=str(first),
-        end_day=str(after),
-        train_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.train),
-        test_cutoffs=() if plan is None else tuple(str(s.cutoff) for s in plan.test),
-        skipped={} if plan is None else {str(s.cutoff): s.reason for s in plan.skipped},
-        horizons=None if plan is None or session.label.stays is not None else _horizons(session),
-        uncounted_event_types=session.uncounted_event_types(make_builders(session.config.features)),
-    )
-
-
-def _horizons(session: Session) -> HorizonAdvice:
-    return horizon_advice(
-        session.read.history.tables["orders"],
-        engine=session.engine,
-        active_within_days=session.config.population.active_within_days,
-    )
 
 
 def backtest(
