@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from churnkit.data.windows import US_PER_DAY
@@ -11,7 +11,7 @@ from churnkit.errors import DataError
 from churnkit.pipeline.spellings import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from churnkit.engines import DuckDBEngine
 
@@ -21,11 +21,14 @@ __all__ = ["ConvertedTable", "convert_table", "time_columns"]
 TIME_FORMATS: Mapping[str, str] = {
     f"{day}{clock}": said
     for day, said in {
-        "%m/%d/%Y": "month/day/year",
-        "%d/%m/%Y": "day/month/year",
-        "%d.%m.%Y": "day.month.year",
-        "%d-%m-%Y": "day-month-year",
-        "%m-%d-%Y": "month-day-year",
+        **{f"%m/%d/%{year}": "month/day/year" for year in "Yy"},
+        **{f"%d/%m/%{year}": "day/month/year" for year in "Yy"},
+        **{f"%d.%m.%{year}": "day.month.year" for year in "Yy"},
+        **{f"%d-%m-%{year}": "day-month-year" for year in "Yy"},
+        **{f"%m-%d-%{year}": "month-day-year" for year in "Yy"},
+        **{f"%d-%b-%{year}": "day-month name-year" for year in "Yy"},
+        **{f"%d %{month} %Y": "day month name year" for month in "bB"},
+        **{f"%{month} %d, %Y": "month name day, year" for month in "bB"},
         "%Y%m%d": "yearmonthday",
     }.items()
     for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
@@ -34,6 +37,10 @@ TIME_FORMATS: Mapping[str, str] = {
 EPOCH = (315_532_800, 4_102_444_800)
 EPOCH_UNITS: Mapping[str, int] = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 WHOLE = frozenset({"INTEGER", "BIGINT", "UINTEGER", "UBIGINT", "HUGEINT"})
+FRACTIONS = frozenset({"DOUBLE", "FLOAT"})
+# Days as spreadsheets count them, of the same years.
+SHEET_DAYS = (29_221, 73_051)
+EARLIEST_YEAR = 1900  # a year of two digits is none of the first century
 STRAY = 0.01  # share of rows that may be broken in any form: the contract counts them
 # How a number is written → its pattern, and the text that a cast takes, once all but digits and
 # marks is gone.
@@ -50,7 +57,7 @@ PRICES = frozenset(
         *("preis", "prix", "precio", "prezzo", "preco"),
     }
 )
-LOOKED_AT = 10_000  # rows that show what a column without a telling name holds
+LOOKED_AT = 10_000  # rows that show which forms a column can have at all
 TIMES = frozenset(
     {
         *("ts", "since", "started_at", "ended_at", "payment_failed_at", "opened_at"),
@@ -142,8 +149,8 @@ def time_columns(view: str, *, engine: DuckDBEngine) -> list[str]:
     for column, sql_type in types.items():
         if engine.is_text(sql_type):
             clock, _ = engine.clock_us(column, sql_type=sql_type)
-            dates = (f"try_strptime({quoted(column)}, '{form}')" for form in TIME_FORMATS)
-            if any(file.reads(column, way) for way in (clock, *dates)):
+            dates = [f"try_strptime({quoted(column)}, '{form}')" for form in TIME_FORMATS]
+            if file.reading(column, [clock, *dates]):
                 found.append(column)
         elif sql_type.startswith(("DATE", "TIMESTAMP")):
             found.append(column)
@@ -162,22 +169,30 @@ class _File:
 
     def reads(self, column: str, expression: str) -> bool:
         """Return whether an expression has a value in nearly all rows that the column fills."""
-        filled, fine = self._counted(column, expression)
-        return filled > 0 and fine >= (1.0 - STRAY) * filled
+        return bool(self.reading(column, [expression]))
 
-    def rows_read(self, column: str, expression: str) -> int:
-        """Return in how many rows that the column fills an expression has a value."""
-        return self._counted(column, expression)[1]
+    def reading(
+        self, column: str, expressions: Sequence[str], *, least: float = 1.0 - STRAY
+    ) -> list[str]:
+        """Return the expressions with a value in this share of the rows that the column fills."""
+        filled, *fine = self.counted(column, expressions)
+        return [e for e, n in zip(expressions, fine, strict=True) if filled and n >= least * filled]
 
-    def _counted(self, column: str, expression: str) -> tuple[int, int]:
+    def counted(self, column: str, expressions: Sequence[str]) -> list[int]:
+        """Return how many rows a column fills, and in how many of them each expression has a value."""
+        if not expressions:
+            return [0]
         filled = f"nullif(trim(CAST({quoted(column)} AS VARCHAR)), '') IS NOT NULL"
-        sql = f"SELECT count(*) AS n, count({expression}) AS fine FROM {self.view} WHERE {filled}"
+        counts = ", ".join(f"count({_dated(e)}) AS n{i}" for i, e in enumerate(expressions))
+        sql = f"SELECT count(*) AS filled, {counts} FROM {self.view} WHERE {filled}"
         row = self.engine.collect(self.engine.select(sql)).to_pylist()[0]
-        return row["n"], row["fine"]
+        return list(row.values())
 
     def only_way(self, column: str, ways: Mapping[str, str]) -> str | None:
         """Return the one expression that reads a column, None if none does."""
-        fit = {said: sql for sql, said in ways.items() if self.reads(column, sql)}
+        first = replace(self, view=f"(SELECT * FROM {self.view} LIMIT {LOOKED_AT})")
+        likely = first.reading(column, list(ways), least=0.5)
+        fit = {ways[sql]: sql for sql in self.reading(column, likely)}
         if len(fit) > 1:
             msg = (
                 f"{self.source}: column {column!r} can be read as {' and as '.join(sorted(fit))};"
@@ -202,7 +217,7 @@ def _time(file: _File, column: str) -> str | None:
         clock, _ = file.engine.clock_us(column, sql_type=sql_type)
         if file.reads(column, clock):
             return None
-    elif sql_type not in WHOLE:
+    elif sql_type not in WHOLE | FRACTIONS and not sql_type.startswith("DECIMAL"):
         return None
     text = name if file.engine.is_text(sql_type) else f"CAST({name} AS VARCHAR)"
     ways = {f"try_strptime({text}, '{form}')": said for form, said in TIME_FORMATS.items()}
@@ -213,7 +228,19 @@ def _time(file: _File, column: str) -> str | None:
         ways[f"CASE WHEN {whole} BETWEEN {low} AND {high} THEN to_timestamp({seconds}) END"] = (
             f"{unit} since 1970"
         )
+    days = f"TRY_CAST({name} AS DOUBLE)"
+    ways[
+        f"CASE WHEN {days} BETWEEN {SHEET_DAYS[0]} AND {SHEET_DAYS[1]} THEN TIMESTAMP '1899-12-30'"
+        f" + to_microseconds(CAST(round({days} * 86400) AS BIGINT) * 1000000) END"
+    ] = "days of a spreadsheet"
     return file.only_way(column, ways)
+
+
+def _dated(expression: str) -> str:
+    """Return an expression that is null where a date is read with a year of two digits as written."""
+    if not expression.startswith("try_strptime"):
+        return expression
+    return f"nullif(year({expression}) >= {EARLIEST_YEAR}, false)"
 
 
 def _number(file: _File, column: str) -> str | None:
@@ -227,11 +254,12 @@ def _number(file: _File, column: str) -> str | None:
         for said, (pattern, text) in NUMBERS.items()
     }
     # Few amounts have thousands, but they are the largest: one row more decides.
-    read = {sql: file.rows_read(column, sql) for sql in (_cast(column), *ways)}
-    most = max(read.values())
-    if read[_cast(column)] == most:
+    unchanged, *read = file.counted(column, [_cast(column), *ways])[1:]
+    most = max(read)
+    if unchanged >= most:
         return None
-    return file.only_way(column, {sql: said for sql, said in ways.items() if read[sql] == most})
+    best = [sql for sql, rows in zip(ways, read, strict=True) if rows == most]
+    return file.only_way(column, {sql: ways[sql] for sql in best})
 
 
 def _cast(column: str) -> str:

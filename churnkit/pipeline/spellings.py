@@ -49,6 +49,7 @@ PRODUCT = (
 DAY = ("datum", "fecha", "zeitstempel")
 TIME = ("timestamp", "ts", "datetime", "date", "time", "createdat", "created", "createdutc", *DAY)
 EVENT_TIME = ("eventtime", "eventtimestamp", "eventdate", "occurredat")
+CONTRACT = "subscription membership contract plan"
 BOUGHT = "order invoice purchase transaction sale payment basket receipt"
 # The surest first.
 SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -93,17 +94,21 @@ SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "subscriptions": {
         "customer_id": CUSTOMER,
-        "started_at": ("startedat", "startdate", "start", "createddate", "begin", "validfrom"),
+        "started_at": (
+            "startedat", "startdate", "start", "createddate", "begin", "validfrom",
+            *_joined(CONTRACT, "start startdate startedat begin from since"),
+        ),
         "ended_at": (
             "endedat", "enddate", "end", "canceledat", "cancelledat", "canceleddate",
-            "cancelleddate", "canceldate", "churndate", "validto",
+            "cancelleddate", "canceldate", "cancellationdate", "terminationdate", "churndate",
+            "validto", *_joined(CONTRACT, "end enddate endedat until to"),
         ),
         "mrr": (
             "mrr", "mrramount", "monthlyrevenue", "monthlyprice", "monthlyfee",
             "subscriptioncost", "monthlycharges",
         ),
         "subscription_id": ("subscriptionid", "contractid"),
-        "plan": ("plan", "plantier", "planname", "tier"),
+        "plan": ("plan", "plantier", "planname", "plantype", "tier", "subscriptiontype"),
         "seats": ("seats", "licences", "licenses"),
         "billing_months": ("billingmonths",),
         "payment_failed_at": ("paymentfailedat",),

@@ -51,6 +51,12 @@ def read_back():
         "%d-%m-%Y %H:%M:%S",
         "%Y%m%d",
         "%m/%d/%Y %I:%M %p",
+        "%m/%d/%y",
+        "%d.%m.%y %H:%M",
+        "%d-%b-%Y",
+        "%d-%b-%y",
+        "%b %d, %Y",
+        "%d %B %Y",
     ],
 )
 def test_dates_of_other_countries_are_read(folder, form):
@@ -72,6 +78,21 @@ def test_seconds_since_1970_are_read(folder, parts):
     _, found = read_back()
 
     assert (found["rows_used"], found["first_at"]) == (400, "2024-01-05T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("kind", [str, float])
+def test_days_of_a_spreadsheet_are_read(folder, kind):
+    """A table that lost its formats holds days since 1899, with the time of day as a fraction."""
+    days = (DAYS - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1) + 0.25
+    amounts = [3.5] * len(DAYS)
+    frame = pd.DataFrame({"customer": "c", "order_date": days.map(kind), "amount": amounts})
+    frame.to_parquet("orders.parquet")
+
+    init("orders.parquet", output="orders.yaml")
+    checked = churnkit.validate("orders.yaml")
+
+    assert checked.tables[0].rows_used == len(DAYS)
+    assert (checked.first_day, checked.end_day) == ("2024-01-05", "2025-02-08")
 
 
 @pytest.mark.parametrize(

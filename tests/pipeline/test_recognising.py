@@ -74,6 +74,17 @@ def test_subscriptions_alone_are_learned_from(folder):
     assert churnkit.validate(made.output).train_cutoffs
 
 
+def test_contracts_are_known_by_both_ends_and_a_price():
+    """The words before start and end say what began and ended."""
+    columns = ["user_id", "membership_start", "Membership End Date", "monthly_price", "plan_type"]
+
+    assert found(a=columns) == {
+        "subscriptions": dict(
+            zip(("customer_id", "started_at", "ended_at", "mrr", "plan"), columns, strict=True)
+        )
+    }
+
+
 def test_surveys_of_one_kind_are_known_by_the_name_of_the_score():
     """A column nps, or a file of that name, says which survey all rows are of."""
     made = recognise_files({"answers.csv": ["customer_id", "date", "NPS"]}, said={})
