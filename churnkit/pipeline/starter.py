@@ -15,10 +15,10 @@ from churnkit.engines import DuckDBEngine, quoted
 from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.converting import convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
+from churnkit.pipeline.meant import orders_as_meant
 from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines
 from churnkit.pipeline.recognising import (
     RecognisedFile,
-    other_customers,
     recognise,
     recognise_files,
 )
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["Starter", "init"]
-
-SOME_ORDERS = 50  # in fewer, nobody may have come back yet
-CURRENCY = frozenset({"currency", "currencycode", "currencyiso", "ccy"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +190,7 @@ def _look(
             view = f"(SELECT * FROM {view} WHERE {bought})"
     columns = dict(one.columns)
     if one.table == "orders":
-        columns["customer_id"], notes = _coming_back(one, view=view, all_of=all_of, engine=engine)
-        notes += _currencies(view, all_of, engine=engine)
-        if "discount" in columns and _is_share(view, columns["discount"], engine=engine):
-            share = columns.pop("discount")
-            notes += (f"{share!r} holds shares, not money, and is left out of data.orders",)
+        columns, notes = orders_as_meant(columns, view=view, all_of=all_of, engine=engine)
     converted = convert_table(
         view, table=one.table, source=one.source, columns=columns, engine=engine
     )
@@ -210,30 +203,6 @@ def _look(
         numbers=converted.numbers,
     )
     return _Looked(table=table, days=converted.days, engagement=engagement, notes=notes)
-
-
-def _coming_back(
-    one: RecognisedFile, *, view: str, all_of: Sequence[str], engine: DuckDBEngine
-) -> tuple[str, tuple[str, ...]]:
-    """Return the column that says who ordered, and a note where the first choice never repeats."""
-    chosen, order = one.columns["customer_id"], one.columns.get("order_id")
-    others = [c for c in other_customers(all_of, than=chosen) if c not in one.columns.values()]
-    columns = [chosen, *others]
-    orders = f"count({quoted(chosen)})"
-    if order is not None:
-        id_ = quoted(order)
-        orders = f"count(DISTINCT {id_}) + count(*) FILTER ({id_} IS NULL)"
-    counts = ", ".join(f"count(DISTINCT {quoted(c)}) AS d{i}" for i, c in enumerate(columns))
-    sql = f"SELECT {orders} AS orders, {counts} FROM {view}"
-    row = engine.collect(engine.select(sql)).to_pylist()[0]
-    repeats = {c: row[f"d{i}"] < row["orders"] for i, c in enumerate(columns)}
-    if repeats[chosen] or row["orders"] < SOME_ORDERS:
-        return chosen, ()
-    alone = f"{chosen!r} has another value in every order, as if nobody ever came back"
-    better = next((c for c in others if repeats[c]), None)
-    if better is None:
-        return chosen, (f"{alone}: if it names orders, not customers, map customer_id by hand",)
-    return better, (f"{alone}; {better!r} is taken for customer_id",)
 
 
 def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
@@ -254,33 +223,6 @@ def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
 def _engagement(names: EventNames) -> dict[str, object]:
     """Return the options of the engagement features for what the events are called."""
     return {"event_types": list(names.counted), "channels": list(names.channels), **names.parts}
-
-
-def _currencies(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> tuple[str, ...]:
-    """Return a note where amounts are in several currencies."""
-    named = [c for c in columns if re.sub(r"[^a-z]", "", c.lower()) in CURRENCY]
-    if not named:
-        return ()
-    name = quoted(named[0])
-    sql = f"SELECT CAST({name} AS VARCHAR) AS c FROM {view} WHERE {name} IS NOT NULL GROUP BY 1"
-    found = sorted(engine.collect(engine.select(sql))["c"].to_pylist())
-    if len(found) < 2:
-        return ()
-    some = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
-    note = (
-        f"amounts are in {len(found)} currencies ({some}, column {named[0]!r}) and would be added as"
-        " they are: keep one with data.orders.filter, or convert with data.orders.computed"
-    )
-    return (note,)
-
-
-def _is_share(view: str, column: str, *, engine: DuckDBEngine) -> bool:
-    """Return whether the values of a column lie between 0 and 1, and not only at its ends."""
-    number = f"TRY_CAST({quoted(column)} AS DOUBLE)"
-    inside = f"count(*) FILTER ({number} > 0 AND {number} < 1)"
-    sql = f"SELECT min({number}) AS low, max({number}) AS high, {inside} AS inside FROM {view}"
-    row = engine.collect(engine.select(sql)).to_pylist()[0]
-    return bool(row["inside"]) and row["low"] >= 0.0 and row["high"] <= 1.0
 
 
 def _text(value: str) -> str:

@@ -144,16 +144,6 @@ def test_few_amounts_with_thousands_decide_how_all_are_read(folder):
     assert found["amount"] == pytest.approx(1_250.5 + 3.5 * (len(DAYS) - 1))
 
 
-def test_a_discount_in_shares_is_no_money(folder):
-    """Discounts of 20 % must not become 20 cents: the column is left out, and that is said."""
-    orders(Discount=["0.2", "0"] * 200)
-
-    made = init("orders.csv")
-
-    assert "discount" not in made.tables["orders"].columns
-    assert made.notes == ("'Discount' holds shares, not money, and is left out of data.orders",)
-
-
 def test_the_only_column_with_times_is_the_time(folder):
     """A name that nobody could know is no hindrance, where no other column holds times."""
     orders(order_date=None, kjøpt=DAYS.strftime("%d.%m.%Y"))
@@ -170,34 +160,6 @@ def test_of_two_columns_with_times_none_is_guessed(folder):
 
     with pytest.raises(DataError, match=r"no column looks like ts \(times are in kjøpt, sendt\);"):
         init("orders=orders.csv")
-
-
-def test_who_ordered_is_the_column_that_repeats(folder):
-    """Olist's customer_id is another in every order; customer_unique_id says who came back."""
-    orders(
-        customer=None,
-        customer_id=[f"o{i}" for i in range(len(DAYS))],
-        customer_unique_id=[f"c{i % 9}" for i in range(len(DAYS))],
-    )
-
-    made = init("orders.csv")
-
-    assert made.tables["orders"].columns["customer_id"] == "customer_unique_id"
-    assert made.notes == (
-        "'customer_id' has another value in every order, as if nobody ever came back;"
-        " 'customer_unique_id' is taken for customer_id",
-    )
-
-
-def test_an_id_that_never_repeats_is_pointed_out(folder):
-    """With no other column to take, people decide."""
-    orders(customer=[f"o{i}" for i in range(len(DAYS))])
-
-    made = init("orders.csv")
-
-    assert made.tables["orders"].columns["customer_id"] == "customer"
-    assert len(made.notes) == 1
-    assert made.notes[0].endswith("map customer_id by hand")
 
 
 @pytest.mark.parametrize("name", ["orders.csv", "orders.txt", "orders.tsv.gz"])
@@ -275,15 +237,3 @@ def test_other_tables_are_converted_too(folder):
         DataError, match=r"'end_date' can be read as .*data\.subscriptions\.computed"
     ):
         init("plans.csv")
-
-
-@pytest.mark.parametrize(("currencies", "noted"), [(["EUR", "USD", "EUR"], True), (["EUR"], False)])
-def test_several_currencies_are_left_to_people(folder, currencies, noted):
-    """Amounts in several currencies would be added up; which to keep is not guessed."""
-    orders(Currency=(currencies * len(DAYS))[: len(DAYS)])
-
-    notes = init("orders.csv").notes
-
-    assert [note.split(" and would")[0] for note in notes] == (
-        ["amounts are in 2 currencies (EUR, USD, column 'Currency')"] if noted else []
-    )
