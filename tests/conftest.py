@@ -52,6 +52,18 @@ class PolarsEngine:
         """Compute a frame once; see :class:`churnkit.engines.Engine`."""
         return (frame.sort(*sort_by) if sort_by else frame).collect().lazy()
 
+    def materialize_all(self, frames, *, sort_by: Sequence[str] = ()):
+        """Compute frames one by one; see :class:`churnkit.engines.Engine`."""
+        return nw.concat([self.materialize(frame, sort_by=sort_by) for frame in frames])
+
+    def gather(self, frame, *, by: str, rows: int):
+        """Compute a frame once."""
+        return self.materialize(frame)
+
+    def parts(self, frame):
+        """Return the frame as one part."""
+        return [frame]
+
     def collect(self, frame) -> pa.Table:
         """Return all rows as an Arrow table."""
         return frame.collect().to_arrow()

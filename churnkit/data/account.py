@@ -101,8 +101,11 @@ def _repeated(rows: SortedOut, *, dropped: bool, engine: Engine) -> CheckResult:
         # Rows that repeat one another agree in their numbers and times, which are cheap to compare.
         schema = rows.good.collect_schema()
         narrow = [name for name in names if name == "customer_id" or schema[name] != nw.String]
-        kinds = _copies(rows.good, narrow or names).filter(nw.col("copies") > 1)
-        groups = engine.materialize(kinds)
+        # Parts hold all rows of a customer, and with them all that repeat one another.
+        groups = engine.materialize_all(
+            _copies(part, narrow or names).filter(nw.col("copies") > 1)
+            for part in engine.parts(rows.good)
+        )
         if narrow and len(narrow) < len(names) and count_rows(groups, engine=engine):
             # A join would lose the nulls: a filter on the numbers of copies keeps them.
             engine.forget(groups)

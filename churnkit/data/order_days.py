@@ -7,7 +7,6 @@ from typing import Any
 import narwhals as nw
 
 __all__ = [
-    "FLAGGED",
     "KEY",
     "ORDER_COLUMNS",
     "flag_orders",
@@ -17,19 +16,7 @@ __all__ = [
 
 KEY = ("customer_id", "order_key")
 
-FLAGGED = (
-    *KEY,
-    "ts_us",
-    "day",
-    "amount",
-    "gross_amount",
-    "refund_amount",
-    "discount",
-    "quantity",
-    "lines",
-    "is_order",
-    "refunded_at_us",
-)
+OPTIONAL = {"discount": nw.Float64, "quantity": nw.Float64, "refunded_at_us": nw.Int64}
 
 ORDER_COLUMNS = (
     "customer_id",
@@ -51,10 +38,8 @@ ORDER_COLUMNS = (
 
 def flag_single_days(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Mark net positive days of orders that have no other day."""
-    return daily.with_columns(
-        is_order=nw.when(nw.col("amount") > 0).then(nw.lit(1)).otherwise(nw.lit(0)),
-        refunded_at_us=nw.lit(None).cast(nw.Int64),
-    )
+    is_order = nw.when(nw.col("amount") > 0).then(nw.lit(1)).otherwise(nw.lit(0))
+    return daily.with_columns(is_order=is_order)
 
 
 def flag_orders(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -80,7 +65,8 @@ def order_days(flagged: nw.LazyFrame[Any], *, several_a_day: bool) -> nw.LazyFra
     Parameters
     ----------
     flagged : narwhals.LazyFrame
-        Rows with ``is_order``.
+        Rows with ``is_order``; ``discount``, ``quantity`` and ``refunded_at_us`` may be absent and
+        are null then.
     several_a_day : bool
         Whether a customer may have more than one order on a day; rows then have ``order_key``.
     """
@@ -100,4 +86,7 @@ def order_days(flagged: nw.LazyFrame[Any], *, several_a_day: bool) -> nw.LazyFra
     )
     is_day = nw.col("is_order_day") == 1
     only_days = {name: nw.when(is_day).then(nw.col(name)) for name in beside}
-    return looked.with_columns(**only_days).select(*ORDER_COLUMNS)
+    # What is null in every row comes last: windows would carry it along.
+    names = flagged.collect_schema().names()
+    absent = {name: nw.lit(None).cast(kind) for name, kind in OPTIONAL.items() if name not in names}
+    return looked.with_columns(**only_days, **absent).select(*ORDER_COLUMNS)

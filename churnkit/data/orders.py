@@ -14,7 +14,6 @@ import narwhals as nw
 
 from churnkit.data.clock import business_day
 from churnkit.data.order_days import (
-    FLAGGED,
     KEY,
     ORDER_COLUMNS,
     flag_orders,
@@ -24,7 +23,7 @@ from churnkit.data.order_days import (
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from churnkit.engines import Engine
 
@@ -72,37 +71,45 @@ def order_table(
     first, last = (ends[name][0].as_py() for name in ("first", "last"))
     span = None if first is None else (int(first), int(last))
     day = business_day(nw.col("ts_us"), time_zone=time_zone, span=span)
+    # Customers are apart from one another: so is the work on parts that hold all lines of each.
+    ordered = (
+        rows
+        for part in engine.parts(lines)
+        for rows in _ordered(part, day=day, columns=columns, engine=engine)
+    )
+    # Sorted once, so that every later pass reads customers in order.
+    return engine.materialize_all(ordered, sort_by=("customer_id", "ts_us"))
+
+
+def _ordered(
+    lines: nw.LazyFrame[Any], *, day: nw.Expr, columns: frozenset[str], engine: Engine
+) -> Iterator[nw.LazyFrame[Any]]:
+    """Give the order rows of some customers, unsorted, and forget what they are made from."""
     amount = nw.col("amount") if "amount" in columns else nw.lit(1.0)
     by_day = nw.concat_str([nw.lit("day "), nw.col("day").cast(nw.String)])
     order = nw.when(nw.col("order_id").is_null()).then(by_day).otherwise(nw.col("order_id"))
     prepared = lines.with_columns(amount.alias("amount"), day=day)
     if "order_id" not in columns:
         daily = engine.materialize(_aggregate(prepared, by=("customer_id", "day"), columns=columns))
-        ordered = order_days(flag_single_days(daily), several_a_day=False)
-        return _sorted(ordered, of=(daily,), engine=engine)
+        yield order_days(flag_single_days(daily), several_a_day=False)
+        engine.forget(daily)
+        return
     prepared = prepared.with_columns(order_key=order)
     kept = engine.materialize(_aggregate(prepared, by=KEY, columns=columns))
     one_day = nw.col("day") == nw.col("last_day")
-    flagged = flag_single_days(kept.filter(one_day)).select(*FLAGGED)
+    flagged = flag_single_days(kept.filter(one_day))
     # Few orders span days, and only they need the windows of a running net.
     spanning = engine.materialize(kept.filter(~one_day).select(*KEY))
     if _has_rows(spanning, engine=engine):
         theirs = prepared.join(spanning, on=list(KEY), how="semi")
         several = flag_orders(_aggregate(theirs, by=(*KEY, "day"), columns=columns))
-        flagged = engine.materialize(nw.concat([flagged, several.select(*FLAGGED)]))
+        flagged = flagged.with_columns(refunded_at_us=nw.lit(None).cast(nw.Int64))
+        both = [flagged, several.select(*flagged.collect_schema().names())]
+        flagged = engine.materialize(nw.concat(both))
         engine.forget(kept)
         kept = flagged
-    ordered = order_days(flagged, several_a_day=True)
-    return _sorted(ordered, of=(kept, spanning), engine=engine)
-
-
-def _sorted(
-    ordered: nw.LazyFrame[Any], *, of: Sequence[nw.LazyFrame[Any]], engine: Engine
-) -> nw.LazyFrame[Any]:
-    """Keep the order table, sorted once so that every later pass reads customers in order."""
-    table = engine.materialize(ordered, sort_by=("customer_id", "ts_us"))
-    engine.forget(*of)
-    return table
+    yield order_days(flagged, several_a_day=True)
+    engine.forget(kept, spanning)
 
 
 def _has_rows(frame: nw.LazyFrame[Any], *, engine: Engine) -> bool:
@@ -207,10 +214,9 @@ def _aggregate(
     lines: nw.LazyFrame[Any], *, by: tuple[str, ...], columns: frozenset[str]
 ) -> nw.LazyFrame[Any]:
     """Return one row per key with ``day`` and ``last_day`` of its lines, equal where it is a key."""
-    nothing = nw.lit(None).cast(nw.Float64)
     amount, day = nw.col("amount"), nw.col("day")
     ends = {"last_day": day.max()} if "day" in by else {"day": day.min(), "last_day": day.max()}
-    grouped = (
+    return (
         lines.with_columns(
             gross_amount=nw.when(amount > 0).then(amount).otherwise(nw.lit(0.0)),
             refund_amount=nw.when(amount < 0).then(nw.lit(0.0) - amount).otherwise(nw.lit(0.0)),
@@ -225,5 +231,3 @@ def _aggregate(
             **ends,
         )
     )
-    absent = {c: nothing for c in OPTIONAL if c not in columns}
-    return grouped.with_columns(**absent) if absent else grouped

@@ -37,8 +37,10 @@ def product_lines(
     """
     has_amount = "amount" in columns
     names = ("customer_id", "ts_us", "product_id", *(("amount",) if has_amount else ()))
-    marked = mark_products(lines.select(*names), has_amount=has_amount)
-    return engine.materialize(marked, sort_by=("customer_id", "ts_us"))
+    marked = (
+        mark_products(part.select(*names), has_amount=has_amount) for part in engine.parts(lines)
+    )
+    return engine.materialize_all(marked, sort_by=("customer_id", "ts_us"))
 
 
 def mark_products(lines: nw.LazyFrame[Any], *, has_amount: bool) -> nw.LazyFrame[Any]:

@@ -40,38 +40,51 @@ class SortedOut(NamedTuple):
 
 
 def sort_out(
-    typed: nw.LazyFrame[Any], *, checks: Sequence[Check], drop_repeated: bool, engine: Engine
+    typed: nw.LazyFrame[Any],
+    *,
+    checks: Sequence[Check],
+    drop_repeated: bool,
+    by: str | None = None,
+    engine: Engine,
 ) -> SortedOut:
     """Keep the rows that pass all checks and those that do not in two tables of the engine.
 
     What good rows look like in the source is never kept, so that a source with bad rows is read a
-    second time for them.
+    second time for them. Good rows are gathered by a column where one is named.
     """
-    good = _kept_good(typed, checks, with_raw=drop_repeated, engine=engine)
+
+    def kept_good(checks: Sequence[Check]) -> nw.LazyFrame[Any]:
+        good = typed.filter(~_any_broken(checks))
+        if drop_repeated:
+            return engine.materialize(good)
+        return _gathered(_without_raw(good), by=by, rows=rows, engine=engine)
+
+    rows = count_rows(typed, engine=engine)
+    good = kept_good(checks)
     bad = _marked(typed.head(0), checks)
-    if count_rows(typed, engine=engine) > count_rows(good, engine=engine):
+    if rows > count_rows(good, engine=engine):
         bad = _marked(typed, checks)
     bad = engine.materialize(bad)
     settled = _without_one_spelling(bad, typed, checks=checks, engine=engine)
     if len(settled) < len(checks):
         engine.forget(good, bad)
-        good = _kept_good(typed, settled, with_raw=drop_repeated, engine=engine)
+        good = kept_good(settled)
         bad = engine.materialize(_marked(typed, settled))
     if not drop_repeated:
         return SortedOut(good=good, bad=bad)
     numbered = engine.materialize(_number_copies(good))
     marked = numbered.filter(nw.col("copy") > 1).with_columns(faults=nw.lit("exact_duplicates;"))
-    once = engine.materialize(_without_raw(numbered.filter(nw.col("copy") == 1).drop("copy")))
+    once = _without_raw(numbered.filter(nw.col("copy") == 1).drop("copy"))
+    once = _gathered(once, by=by, rows=rows, engine=engine)
     both = engine.materialize(nw.concat([bad, marked.select(*bad.collect_schema().names())]))
     engine.forget(good, bad, numbered)
     return SortedOut(good=once, bad=both)
 
 
-def _kept_good(
-    typed: nw.LazyFrame[Any], checks: Sequence[Check], *, with_raw: bool, engine: Engine
+def _gathered(
+    good: nw.LazyFrame[Any], *, by: str | None, rows: int, engine: Engine
 ) -> nw.LazyFrame[Any]:
-    good = typed.filter(~_any_broken(checks))
-    return engine.materialize(good if with_raw else _without_raw(good))
+    return engine.materialize(good) if by is None else engine.gather(good, by=by, rows=rows)
 
 
 def count_rows(rows: nw.LazyFrame[Any], *, engine: Engine) -> int:

@@ -205,7 +205,13 @@ def load_table(
         typed = with_utc(
             engine.select(query + where), contract=contract, mapping=mapping, time_zone=time_zone
         )
-        rows = sort_out(typed, checks=checks, drop_repeated=drop_repeated, engine=engine)
+        rows = sort_out(
+            typed,
+            checks=checks,
+            drop_repeated=drop_repeated,
+            by="customer_id" if contract.name == "orders" else None,
+            engine=engine,
+        )
     report = account(
         rows,
         checks=checks,

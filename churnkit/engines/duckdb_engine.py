@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
+from churnkit.engines.duckdb_parts import block_ends, part_conditions
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
 from churnkit.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
 __all__ = ["DuckDBEngine"]
 
 SORTED = "sorted"
+ROWS_PER_THREAD = 1_000_000
 NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMAL\(")
 
 # A text time knows its zone when a letter or a sign follows the time of day.
@@ -51,6 +53,9 @@ class DuckDBEngine:
         Such as ``"4GB"``; past it, sorts, joins and tables spill to ``temp_directory``.
     temp_directory : str, optional
         Folder for spilled data; by default DuckDB's own choice, ``.tmp`` in the working directory.
+    part_rows : int, optional
+        About how many rows of a gathered table are worked on at a time, by default a million for each
+        thread: sorts and groups of many more leave the caches, and then memory.
 
     Examples
     --------
@@ -69,6 +74,7 @@ class DuckDBEngine:
         threads: int | None = None,
         memory_limit: str | None = None,
         temp_directory: str | None = None,
+        part_rows: int | None = None,
     ) -> None:
         import duckdb
 
@@ -106,6 +112,12 @@ class DuckDBEngine:
         self._names = itertools.count(1)
         self._arrow: dict[str, pa.Table] = {}
         self._streams = 0
+        if part_rows is None:
+            (in_use,) = self._connection.execute("SELECT current_setting('threads')").fetchall()[0]
+            part_rows = ROWS_PER_THREAD * int(in_use)
+        self._part_rows = part_rows
+        # By the query that reads a gathered table as it is, the conditions of its parts.
+        self._parts: dict[str, list[str]] = {}
 
     def __enter__(self) -> DuckDBEngine:
         return self
@@ -203,24 +215,54 @@ class DuckDBEngine:
         self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
     ) -> nw.LazyFrame[Any]:
         """Compute a frame into a table of this connection; see :class:`Engine`."""
-        name = self._next_name()
+        return self.materialize_all([frame], sort_by=sort_by)
+
+    def materialize_all(
+        self, frames: Iterable[nw.LazyFrame[Any]], *, sort_by: Sequence[str] = ()
+    ) -> nw.LazyFrame[Any]:
+        """Compute frames one by one into a table of this connection; see :class:`Engine`."""
+        name = f"{SORTED}.{self._next_name()}" if sort_by else self._next_name()
+        write = "create"
+        for frame in frames:
+            with self._speaking():
+                rows = (frame.sort(*sort_by) if sort_by else frame).to_native()
+                getattr(rows, write)(name)
+                if sort_by:
+                    self._compress()
+            write = "insert_into"
         with self._speaking():
-            if sort_by:
-                frame.sort(*sort_by).to_native().create(f"{SORTED}.{name}")
-                # With a stream open it is refused; the next sorted table then compresses this one.
-                if not self._streams:
-                    self._connection.execute(f"CHECKPOINT {SORTED}")
-                return nw.from_native(self._connection.table(f"{SORTED}.{name}")).lazy()
-            frame.to_native().create(name)
             return nw.from_native(self._connection.table(name)).lazy()
+
+    def gather(self, frame: nw.LazyFrame[Any], *, by: str, rows: int) -> nw.LazyFrame[Any]:
+        """Compute a frame into a table, sorted where it is large; see :class:`Engine`."""
+        if rows <= self._part_rows:
+            return self.materialize(frame)
+        kept = self.materialize(frame, sort_by=(by,))
+        query, wanted = kept.to_native().sql_query(), self._part_rows
+        table = _table_of(query)
+        with self._speaking():
+            ends = self._connection.execute(block_ends(table, by=by, part_rows=wanted))
+            conditions = part_conditions(ends.fetchall(), by=by, part_rows=wanted)
+        self._parts[query] = [f"SELECT * FROM {table} WHERE {found}" for found in conditions]
+        return kept
+
+    def parts(self, frame: nw.LazyFrame[Any]) -> list[nw.LazyFrame[Any]]:
+        """Return a gathered table in parts of ``part_rows`` rows; see :class:`Engine`."""
+        queries = self._parts.get(frame.to_native().sql_query())
+        return [frame] if queries is None else [self.select(query) for query in queries]
+
+    def _compress(self) -> None:
+        # With a stream open it is refused; the next sorted table then compresses this one.
+        if not self._streams:
+            self._connection.execute(f"CHECKPOINT {SORTED}")
 
     def forget(self, *frames: nw.LazyFrame[Any]) -> None:
         """Drop the tables that :meth:`materialize` made; see :class:`Engine`."""
         for frame in frames:
             with self._speaking():
-                # A frame that reads a table as it is says so in its query.
-                table = frame.to_native().sql_query().partition(" FROM ")[2].split()[0]
-                self._connection.execute(f"DROP TABLE {table}")
+                query = frame.to_native().sql_query()
+                self._connection.execute(f"DROP TABLE {_table_of(query)}")
+                self._parts.pop(query, None)
 
     def sample(
         self, frame: nw.LazyFrame[Any], *, by: str, share: float, seed: int
@@ -321,6 +363,11 @@ class DuckDBEngine:
 
 def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _table_of(query: str) -> str:
+    """Return the table of a query that reads it as it is."""
+    return query.partition(" FROM ")[2].split()[0]
 
 
 def _listed(paths: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import narwhals as nw
@@ -62,6 +62,31 @@ class Engine(Protocol):
         self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
     ) -> nw.LazyFrame[Any]:
         """Compute a frame once, sorted, and return a frame that reads the result."""
+        ...
+
+    def materialize_all(
+        self, frames: Iterable[nw.LazyFrame[Any]], *, sort_by: Sequence[str] = ()
+    ) -> nw.LazyFrame[Any]:
+        """Compute frames, each before the next is asked for, and return one that reads all rows.
+
+        Each is sorted by itself: the whole is where they follow each other in that order.
+        """
+        ...
+
+    def gather(self, frame: nw.LazyFrame[Any], *, by: str, rows: int) -> nw.LazyFrame[Any]:
+        """Compute a frame of so many rows once, so that :meth:`parts` finds those of a value together.
+
+        ``by`` is a column of text.
+        """
+        ...
+
+    def parts(self, frame: nw.LazyFrame[Any]) -> list[nw.LazyFrame[Any]]:
+        """Return frames that are together a frame, in the order of what it was gathered by.
+
+        Rows with the same value are in one part, and each part is small enough to be worked on
+        quickly. A frame that was not gathered is one part, and so is any where the engine itself
+        works on many parts.
+        """
         ...
 
     def sample(

@@ -21,7 +21,7 @@ from churnkit.engines.spark_session import is_local, open_spark
 from churnkit.errors import ChurnkitError, ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -147,6 +147,22 @@ class SparkEngine:
                 rows = rows.repartition(sort_by[0]).sortWithinPartitions(*sort_by)
             kept: nw.LazyFrame[Any] = nw.from_native(self._written(rows)).lazy()
             return kept
+
+    def materialize_all(
+        self, frames: Iterable[nw.LazyFrame[Any]], *, sort_by: Sequence[str] = ()
+    ) -> nw.LazyFrame[Any]:
+        """Compute frames one by one into Parquet files; see :class:`Engine`."""
+        kept = [self.materialize(frame, sort_by=sort_by) for frame in frames]
+        return kept[0] if len(kept) == 1 else nw.concat(kept)
+
+    def gather(self, frame: nw.LazyFrame[Any], *, by: str, rows: int) -> nw.LazyFrame[Any]:
+        """Compute a frame into Parquet files: Spark brings rows together where it needs them."""
+        del by, rows
+        return self.materialize(frame)
+
+    def parts(self, frame: nw.LazyFrame[Any]) -> list[nw.LazyFrame[Any]]:
+        """Return the frame: Spark works on many parts itself."""
+        return [frame]
 
     def sample(
         self, frame: nw.LazyFrame[Any], *, by: str, share: float, seed: int
