@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["DuckDBEngine"]
 
 SORTED = "sorted"
-ROWS_PER_THREAD = 1_000_000
+ROWS_PER_THREAD = 500_000
+# To sort a table first pays from so many parts on.
+FEWEST_PARTS = 3
 NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMAL\(")
 
 # A text time knows its zone when a letter or a sign follows the time of day.
@@ -54,8 +56,8 @@ class DuckDBEngine:
     temp_directory : str, optional
         Folder for spilled data; by default DuckDB's own choice, ``.tmp`` in the working directory.
     part_rows : int, optional
-        About how many rows of a gathered table are worked on at a time, by default a million for each
-        thread: sorts and groups of many more leave the caches, and then memory.
+        About how many rows of a gathered table are worked on at a time, by default half a
+        million for each thread: sorts and groups of many more leave the caches, and then memory.
 
     Examples
     --------
@@ -235,7 +237,7 @@ class DuckDBEngine:
 
     def gather(self, frame: nw.LazyFrame[Any], *, by: str, rows: int) -> nw.LazyFrame[Any]:
         """Compute a frame into a table, sorted where it is large; see :class:`Engine`."""
-        if rows <= self._part_rows:
+        if rows < FEWEST_PARTS * self._part_rows:
             return self.materialize(frame)
         kept = self.materialize(frame, sort_by=(by,))
         query, wanted = kept.to_native().sql_query(), self._part_rows

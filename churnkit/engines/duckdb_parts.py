@@ -50,7 +50,9 @@ def part_conditions(blocks: Sequence[Block], *, by: str, part_rows: int) -> list
     """
     rows, column = _block_rows(part_rows), quoted(by)
     firsts = sorted(low for _, low, _ in blocks)
-    cuts = sorted(set(firsts[BLOCKS::BLOCKS]) - {""})
+    if not firsts:
+        return ["true"]
+    cuts = sorted({first for first in firsts[BLOCKS::BLOCKS] if first > firsts[0]})
     conditions = []
     for low, high in zip([None, *cuts], [*cuts, None], strict=True):
         held = [

@@ -138,7 +138,7 @@ def test_every_row_is_in_one_part(values, part_rows):
     with DuckDBEngine(threads=1, part_rows=part_rows) as engine:
         view = engine.add_arrow(pa.table({"k": pa.array(values, pa.string())}))
 
-        gathered = engine.gather(engine.select(f"SELECT * FROM {view}"), by="k", rows=len(values))
+        gathered = engine.gather(engine.select(f"SELECT * FROM {view}"), by="k", rows=1_000)
         parts = values_of(engine, gathered)
 
     seen = [value for part in parts for value in part]
@@ -158,6 +158,17 @@ def test_a_table_in_no_order_is_cut_right():
     ]
 
 
+def test_one_value_of_most_rows_is_one_part(duck):
+    """A customer of many parts' rows, the first or the last, is never cut."""
+    engine = duck(part_rows=16)
+    names = ["a"] * 100 + ["b", "c"] + ["d"] * 100
+    view = engine.add_arrow(pa.table({"k": names}))
+
+    gathered = engine.gather(engine.select(f"SELECT * FROM {view}"), by="k", rows=len(names))
+
+    assert [sorted(set(part)) for part in values_of(engine, gathered)] == [["a", "b", "c"], ["d"]]
+
+
 def test_other_frames_are_one_part(duck):
     """What was not gathered is worked on at once, and so is a gathered table once it is forgotten."""
     engine = duck(part_rows=2)
@@ -167,4 +178,4 @@ def test_other_frames_are_one_part(duck):
 
     assert len(engine.parts(gathered)) > 1
     assert len(engine.parts(gathered.head(5))) == 1
-    assert len(engine.parts(engine.gather(frame, by="k", rows=2))) == 1
+    assert len(engine.parts(engine.gather(frame, by="k", rows=5))) == 1
