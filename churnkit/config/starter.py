@@ -61,7 +61,7 @@ class StarterTable:
         Of surveys: the kind of all rows, if no column says it.
     numbers : tuple of str
         Of customers: attributes that are numbers; the others are categories.
-    encoding : {"utf-8", "latin-1"}
+    encoding : {"utf-8", "latin-1", "utf-16"}
         Of the text of CSV files.
     joined : mapping of str to str
         Further files by the names that the query gives them.

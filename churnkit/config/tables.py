@@ -59,7 +59,7 @@ class Table(Section, Generic[Columns]):
         default=None,
         description="SQL predicate on the source's own columns; only rows that meet it are read",
     )
-    encoding: Literal["utf-8", "latin-1"] = Field(
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = Field(
         default="utf-8",
         description="of the text of CSV files; latin-1 also reads what Windows writes, but for its"
         " quotes, dashes and euro signs",

@@ -284,14 +284,13 @@ def encoding_of(*paths: str) -> str:
     Raises
     ------
     DataError
-        If a file cannot be opened, or some need UTF-8 and others latin-1.
+        If a file cannot be opened, or some need another encoding than others.
     """
     files = (file.path for path in paths for file in FileSource(path).files)
     csv = [file for file in files if file.lower().endswith(CSV_SUFFIXES)]
     needed = {csv_encoding(file) for file in csv} - {"ascii"}
     if len(needed) > 1:
-        msg = (
-            f"{', '.join(paths)}: some is UTF-8 text, some latin-1; write all of it in one encoding"
-        )
+        kinds = ", ".join(sorted(needed))
+        msg = f"{', '.join(paths)}: text of several encodings ({kinds}); write all of it in one"
         raise DataError(msg)
     return needed.pop() if needed else "utf-8"

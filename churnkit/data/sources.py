@@ -74,7 +74,7 @@ class TableSpec:
         New column → SQL expression on the source's own columns, in the engine's SQL, for what the
         source holds in another form: ``{"total": "quantity * unit_price"}``. ``columns`` and
         ``filter`` name it as they name any other.
-    encoding : {"utf-8", "latin-1"}
+    encoding : {"utf-8", "latin-1", "utf-16"}
         Of the text of CSV files.
     """
 

@@ -33,10 +33,16 @@ class CsvLayout:
 
 
 def csv_encoding(path: str) -> str:
-    """Return ``ascii``, else ``utf-8`` if a whole CSV file can be read so, else ``latin-1``."""
+    """Return ``ascii``, else ``utf-8`` if a whole CSV file can be read so, else what it must be.
+
+    ``utf-16`` where the file begins so, and ``latin-1``, which reads every byte, elsewhere.
+    """
     decoder, plain = codecs.getincrementaldecoder("utf-8")(), True
     try:
         with _opened(path, "rb") as file:
+            if file.read(2) == codecs.BOM_UTF16_LE:
+                return "utf-16"
+            file.seek(0)
             while chunk := file.read(CHUNK_BYTES):
                 plain = plain and chunk.isascii()
                 decoder.decode(chunk)
@@ -59,7 +65,8 @@ def csv_layout(path: str, *, encoding: str = "utf-8") -> CsvLayout:
     path : str
         A file, plain or ending in ``.gz``. Cells are separated by the one of comma, semicolon, tab
         and bar that is in the header most often; quotes are double quotes.
-    encoding : {"utf-8", "latin-1"}
+    encoding : {"utf-8", "latin-1", "utf-16"}
+        UTF-16 with the low byte first, as Windows writes it.
 
     Raises
     ------
@@ -74,8 +81,8 @@ def csv_layout(path: str, *, encoding: str = "utf-8") -> CsvLayout:
             cells = next(csv.reader(itertools.chain([line], file), delimiter=delimiter), [])
     except UnicodeDecodeError as error:
         msg = (
-            f"the file is not UTF-8 text; {error.reason} at byte {error.start}. If an older program"
-            " wrote it, set encoding: latin-1"
+            f"the file is not {encoding.upper()} text; {error.reason} at byte {error.start}; encoding"
+            f" can be {csv_encoding(path).replace('ascii', 'utf-8')}"
         )
         raise DataError(msg) from error
     except (OSError, EOFError, zlib.error, csv.Error) as error:

@@ -26,7 +26,7 @@ class Engine(Protocol):
     def add_files(self, paths: Sequence[str], *, file_format: str, encoding: str = "utf-8") -> str:
         """Make a view of Parquet or CSV files (``parquet``, ``csv``) and return its name.
 
-        ``encoding``, ``utf-8`` or ``latin-1``, is that of the text of CSV files.
+        ``encoding``, ``utf-8``, ``latin-1`` or ``utf-16``, is that of the text of CSV files.
         """
         ...
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["in_types_of_spark", "read_csv", "read_parquet"]
 
-NAMES = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1"}
+NAMES = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1", "utf-16": "UTF-16"}
 
 
 def read_csv(spark: Any, paths: Sequence[str], *, encoding: str) -> Any:

@@ -149,9 +149,9 @@ def init(
             f"{both.lines} holds the lines of the orders in {both.head} and is joined to it"
         )
     notes += [
-        f"{path} is no UTF-8 text and is read as latin-1"
+        f"{path} is no UTF-8 text and is read as {encoding}"
         for path, encoding in encodings.items()
-        if encoding == "latin-1"
+        if encoding != "utf-8"
     ]
     return Starter(output=target, tables=tables, notes=tuple(notes))
 

@@ -133,8 +133,8 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
         ),
         (
             "data.orders.encoding",
-            "utf-16",
-            "must be 'utf-8' or 'latin-1'; got 'utf-16'. Did you mean 'utf-8'?",
+            "utf8",
+            "must be 'utf-8', 'latin-1' or 'utf-16'; got 'utf8'. Did you mean 'utf-8'?",
         ),
         (
             "data.orders.table",

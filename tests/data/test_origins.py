@@ -36,7 +36,7 @@ def test_paths_are_files_and_everything_else_is_a_frame(tmp_path):
     assert source_of("a.parquet") == source_of(Path("a.parquet")) == FileSource("a.parquet")
     assert source_of(ROWS) == FrameSource(ROWS)
     assert source_of("table:shop.orders") == CatalogSource("shop.orders")
-    assert SOURCES.names() == ("files", "frame", "postgresql", "table")
+    assert SOURCES.names() == ("files", "frame", "postgresql", "query", "table")
 
 
 def test_a_table_of_a_catalog_needs_an_engine_that_has_one():
@@ -150,8 +150,14 @@ def test_a_row_with_too_many_or_too_few_cells_is_an_error(
             r"the first line is blank, where the names of the columns should be",
         ),
         (b"customer_id,ts,TS\n", r"two columns are named 'ts'"),
-        ("Kunde,Größe\n".encode("latin-1"), r"the file is not UTF-8 text; .* at byte \d+"),
-        ("customer_id\n".encode("utf-16"), r"the file is not UTF-8 text; .* at byte 0"),
+        (
+            "Kunde,Größe\n".encode("latin-1"),
+            r"the file is not UTF-8 text; .* at byte \d+; encoding can be latin-1",
+        ),
+        (
+            "customer_id\n".encode("utf-16"),
+            r"the file is not UTF-8 text; .* at byte 0; encoding can be utf-16",
+        ),
     ],
 )
 def test_a_header_that_names_no_columns_is_refused(tmp_path, reader, content, why):

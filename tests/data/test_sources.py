@@ -536,15 +536,16 @@ def test_a_csv_file_in_another_encoding_is_refused(tmp_path, read):
         read(tmp_path / "x.csv")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 @pytest.mark.parametrize("name", ["x.csv", "x.txt.gz"])
-def test_text_is_read_in_the_encoding_that_is_said(tmp_path, read, name):
-    """Umlauts of latin-1 are letters of the id, in a plain and a packed file."""
+def test_text_is_read_in_the_encoding_that_is_said(tmp_path, read, name, encoding):
+    """Umlauts are letters of the id, in a plain and a packed file."""
     text = "Kunde;customer_id;ts\n" + "Müller;Jörg;2024-01-01\n" * 3
     opened = gzip.open if name.endswith(".gz") else open
     with opened(tmp_path / name, "wb") as file:
-        file.write(text.encode("latin-1"))
+        file.write(text.encode(encoding))
 
-    found = read(tmp_path / name, encoding="latin-1")
+    found = read(tmp_path / name, encoding=encoding)
 
     assert [row["customer_id"] for row in found.rows] == ["Jörg"] * 3
 

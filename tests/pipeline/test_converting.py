@@ -162,21 +162,22 @@ def test_of_two_columns_with_times_none_is_guessed(folder):
         init("orders=orders.csv")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 @pytest.mark.parametrize("name", ["orders.csv", "orders.txt", "orders.tsv.gz"])
-def test_text_of_older_programs_is_read(folder, name):
-    """What is no UTF-8 is latin-1, and that is said; tabs and other endings are fine."""
+def test_text_of_older_programs_is_read(folder, name, encoding):
+    """What is no UTF-8 is latin-1 or says what it is, and we say it; tabs and other endings are fine."""
     text = "Kunde\tDatum\tBetrag\n" + "".join(
         f"Jörg {i % 9}\t{day:%d.%m.%Y}\t{i},50\n" for i, day in enumerate(DAYS)
     )
     opened = gzip.open if name.endswith(".gz") else open
     with opened(name, "wb") as file:
-        file.write(text.encode("latin-1"))
+        file.write(text.encode(encoding))
 
     made = init(name)
     found = churnkit.validate("orders.yaml").to_dict()["tables"][0]
 
-    assert made.tables["orders"].encoding == "latin-1"
-    assert made.notes == (f"{name} is no UTF-8 text and is read as latin-1",)
+    assert made.tables["orders"].encoding == encoding
+    assert made.notes == (f"{name} is no UTF-8 text and is read as {encoding}",)
     assert (found["rows_used"], found["customers"]) == (len(DAYS), 9)
     assert found["amount"] == pytest.approx(sum(i + 0.5 for i in range(len(DAYS))))
 
@@ -187,7 +188,9 @@ def test_files_in_two_encodings_are_refused(folder):
         text = "customer,date\nJörg,2024-01-01\n" if encoding != "ascii" else "customer,date\n"
         (folder / f"orders{number}.csv").write_bytes(text.encode(encoding))
 
-    with pytest.raises(DataError, match=r"^orders\*\.csv: some is UTF-8 text, some latin-1;"):
+    with pytest.raises(
+        DataError, match=r"^orders\*\.csv: text of several encodings \(latin-1, utf-8\)"
+    ):
         init("orders*.csv")
 
 
