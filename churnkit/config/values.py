@@ -22,6 +22,7 @@ from churnkit.config.keys import Says
 from churnkit.registry import did_you_mean
 
 __all__ = [
+    "DATA_FILE",
     "Day",
     "Days",
     "DaysOrNone",

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from churnkit.engines.csv_layout import csv_encoding
 from churnkit.engines.duckdb_engine import DuckDBEngine
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, ClusterEngine, Engine, Peers, quoted
+from churnkit.engines.engine import (
+    ENGINE_SAYS,
+    ENGINES,
+    ClusterEngine,
+    Engine,
+    Peers,
+    literal,
+    quoted,
+)
 from churnkit.engines.spark_engine import SparkEngine
 
 __all__ = [
@@ -21,5 +29,6 @@ __all__ = [
     "Peers",
     "SparkEngine",
     "csv_encoding",
+    "literal",
     "quoted",
 ]

@@ -36,12 +36,21 @@ def csv_encoding(path: str) -> str:
     """Return ``ascii``, else ``utf-8`` if a whole CSV file can be read so, else what it must be.
 
     ``utf-16`` where the file begins so, and ``latin-1``, which reads every byte, elsewhere.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened, or is UTF-16 text with the high byte first.
     """
     decoder, plain = codecs.getincrementaldecoder("utf-8")(), True
     try:
         with _opened(path, "rb") as file:
-            if file.read(2) == codecs.BOM_UTF16_LE:
+            begin = file.read(2)
+            if begin == codecs.BOM_UTF16_LE:
                 return "utf-16"
+            if begin == codecs.BOM_UTF16_BE:
+                msg = "the file is UTF-16 text with the high byte first; write it as UTF-8"
+                raise DataError(msg)
             file.seek(0)
             while chunk := file.read(CHUNK_BYTES):
                 plain = plain and chunk.isascii()
@@ -73,6 +82,9 @@ def csv_layout(path: str, *, encoding: str = "utf-8") -> CsvLayout:
     DataError
         If the file is not in the encoding, its first line is blank, or two columns share a name.
     """
+    if encoding == "utf-16" and (found := csv_encoding(path)) != encoding:
+        msg = f"the file is not UTF-16 text; encoding can be {found.replace('ascii', 'utf-8')}"
+        raise DataError(msg)
     try:
         with _opened(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
             line = file.readline(LONGEST_LINE)

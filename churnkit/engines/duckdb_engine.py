@@ -13,7 +13,7 @@ import narwhals as nw
 
 from churnkit.engines.csv_layout import CsvLayout, csv_layout
 from churnkit.engines.duckdb_parts import block_ends, part_conditions
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, literal, quoted
 from churnkit.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class DuckDBEngine:
             f"{end} < '!' OR {end} BETWEEN '\u00a0' AND '\u00a0\U0010ffff'"
             for end in (text, f"reverse({text})")
         )
-        bare = f"CASE WHEN {padded} THEN trim({text}, {_literal(BLANKS)}) ELSE {text} END"
+        bare = f"CASE WHEN {padded} THEN trim({text}, {literal(BLANKS)}) ELSE {text} END"
         return f"nullif({bare}, '')"
 
     def _as_text(self, column: str, *, sql_type: str) -> str:
@@ -197,13 +197,13 @@ class DuckDBEngine:
         name = quoted(column)
         if self.is_text(sql_type):
             text = f"trim(CAST({name} AS VARCHAR))"
-            plain = f"regexp_replace({text}, {_literal(UTC_NAME)}, 'Z')"
+            plain = f"regexp_replace({text}, {literal(UTC_NAME)}, 'Z')"
             for pattern, instead in ((SPACED_OFFSET, r"\1"), (NO_SECONDS, r"\1:00\2")):
-                plain = f"regexp_replace({plain}, {_literal(pattern)}, '{instead}')"
+                plain = f"regexp_replace({plain}, {literal(pattern)}, '{instead}')"
             parsed = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({plain} AS TIMESTAMPTZ))"
-            is_time = f"regexp_matches({text}, {_literal(ISO_TIME)})"
+            is_time = f"regexp_matches({text}, {literal(ISO_TIME)})"
             clock = f"CASE WHEN {is_time} THEN epoch_us({parsed}) END"
-            return clock, f"coalesce(regexp_matches({text}, {_literal(AWARE)}), false)"
+            return clock, f"coalesce(regexp_matches({text}, {literal(AWARE)}), false)"
         if sql_type in {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}:
             return f"epoch_us(CAST({name} AS TIMESTAMPTZ))", "true"
         if sql_type in {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}:
@@ -320,11 +320,11 @@ class DuckDBEngine:
             groups.setdefault(csv_layout(path, encoding=encoding), []).append(path)
         queries = []
         for layout, members in groups.items():
-            columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in layout.columns)
+            columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in layout.columns)
             queries.append(
                 f"SELECT * FROM read_csv({_listed(members)}, columns = {{{columns}}},"
-                f" delim = {_literal(layout.delimiter)}, quote = '\"', escape = '\"',"
-                f" header = true, auto_detect = false, encoding = {_literal(encoding)})"
+                f" delim = {literal(layout.delimiter)}, quote = '\"', escape = '\"',"
+                f" header = true, auto_detect = false, encoding = {literal(encoding)})"
             )
         return " UNION ALL BY NAME ".join(queries)
 
@@ -363,10 +363,6 @@ class DuckDBEngine:
             raise DataError(msg) from error
 
 
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _table_of(query: str) -> str:
     """Return the table of a query that reads it as it is."""
     return query.partition(" FROM ")[2].split()[0]
@@ -374,7 +370,7 @@ def _table_of(query: str) -> str:
 
 def _listed(paths: Sequence[str]) -> str:
     # DuckDB reads patterns in names; these names have already been found.
-    return "[" + ", ".join(_literal(escape(path)) for path in paths) + "]"
+    return "[" + ", ".join(literal(escape(path)) for path in paths) + "]"
 
 
 def _sentence(error: BaseException) -> str:

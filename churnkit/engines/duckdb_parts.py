@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from churnkit.engines.engine import quoted
+from churnkit.engines.engine import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,9 +62,9 @@ def part_conditions(blocks: Sequence[Block], *, by: str, part_rows: int) -> list
         ]
         within = [f"rowid BETWEEN {min(held) * rows} AND {(max(held) + 1) * rows - 1}"]
         if low is not None:
-            within.append(f"{column} >= {_text(low)}")
+            within.append(f"{column} >= {literal(low)}")
         if high is not None:
-            below = f"{column} < {_text(high)}"
+            below = f"{column} < {literal(high)}"
             within.append(below if low is not None else f"({below} OR {column} IS NULL)")
         conditions.append(" AND ".join(within))
     return conditions
@@ -72,7 +72,3 @@ def part_conditions(blocks: Sequence[Block], *, by: str, part_rows: int) -> list
 
 def _block_rows(part_rows: int) -> int:
     return max(part_rows // BLOCKS, 1)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pyarrow as pa
 
-__all__ = ["ENGINES", "ENGINE_SAYS", "ClusterEngine", "Engine", "Peers", "drawn", "quoted"]
+__all__ = [
+    "ENGINES",
+    "ENGINE_SAYS",
+    "ClusterEngine",
+    "Engine",
+    "Peers",
+    "drawn",
+    "literal",
+    "quoted",
+]
 
 ENGINE_SAYS = "engine: "
 
@@ -185,6 +194,17 @@ class ClusterEngine(Engine, Protocol):
 
 
 ENGINES: Registry[Engine] = Registry("engine")
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL writes it, where a backslash stands for itself.
+
+    Examples
+    --------
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from churnkit.config.yaml_text import dump_flow
-from churnkit.engines import quoted
+from churnkit.engines import literal, quoted
 from churnkit.pipeline.recognising import other_customers
 from churnkit.pipeline.spellings import plain
 
@@ -107,7 +107,7 @@ def _statuses(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> tup
         }
         if none:
             kinds = ", ".join(f"{kind} ({none[kind]:,})" for kind in sorted(none))
-            listed = ", ".join("'" + kind.replace("'", "''") + "'" for kind in sorted(none))
+            listed = ", ".join(map(literal, sorted(none)))
             notes.append(
                 f"{column!r} says {kinds}: if these rows are no sales, leave them out with"
                 f" data.orders.filter: {dump_flow(f'{_word(column)} NOT IN ({listed})')}"

@@ -57,14 +57,13 @@ def join_lines(
         If several files hold lines.
     """
     found = {file: recognise(columns) for file, columns in files.items()}
-    lines = [
-        f for f, columns in found.items() if list(said.get(f, ("",))) == [""] and _is_lines(columns)
-    ]
+    tables = {file: set(said.get(file, ("",))) for file in files}
+    lines = [f for f, columns in found.items() if tables[f] == {""} and _is_lines(columns)]
     heads = [
         file
         for file, columns in found.items()
         if {"customer_id", "ts"} <= columns.keys()
-        and set(said.get(file, ("",))) <= {"", "orders"}
+        and tables[file] <= {"", "orders"}
         and _key(files[file], columns) is not None
     ]
     if not lines or len(heads) != 1:

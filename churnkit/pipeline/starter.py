@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.config import StarterTable, starter_config
+from churnkit.config.values import DATA_FILE
 from churnkit.data.origins import QuerySource, encoding_of, source_of
 from churnkit.data.sinks import replace_file
-from churnkit.engines import DuckDBEngine, quoted
+from churnkit.engines import DuckDBEngine, literal, quoted
 from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.converting import convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
@@ -118,7 +119,7 @@ def init(
             columns, said=said, times=lambda file: time_columns(views[file], engine=engine)
         )
         _something_to_learn_from(found)
-        stem = re.sub(r"\.(parquet|(csv|tsv|txt)(\.gz)?)$", "", Path(found[0].source).name)
+        stem = DATA_FILE.sub("", Path(found[0].source).name)
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
         target = Path(output or f"{name}.yaml")
         if target.exists() and not replace:
@@ -186,7 +187,7 @@ def _look(
         if one.table == "events":
             engagement = _engagement(names)
         elif names.bought:
-            bought = f"{quoted(log)} IN ({', '.join(map(_text, names.bought))})"
+            bought = f"{quoted(log)} IN ({', '.join(map(literal, names.bought))})"
             view = f"(SELECT * FROM {view} WHERE {bought})"
     columns = dict(one.columns)
     if one.table == "orders":
@@ -223,8 +224,3 @@ def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
 def _engagement(names: EventNames) -> dict[str, object]:
     """Return the options of the engagement features for what the events are called."""
     return {"event_types": list(names.counted), "channels": list(names.channels), **names.parts}
-
-
-def _text(value: str) -> str:
-    """Return a text as SQL writes it."""
-    return "'" + value.replace("'", "''") + "'"

@@ -550,6 +550,23 @@ def test_text_is_read_in_the_encoding_that_is_said(tmp_path, read, name, encodin
     assert [row["customer_id"] for row in found.rows] == ["Jörg"] * 3
 
 
+@pytest.mark.parametrize(
+    ("content", "encoding", "why"),
+    [
+        (b"customer_id,ts\n", "utf-16", r"the file is not UTF-16 text; encoding can be utf-8"),
+        ("Größe,ts\n".encode("latin-1"), "utf-16", r"not UTF-16 text; encoding can be latin-1"),
+        (b"\xfe\xff\x00a\x00,", "utf-16", r"with the high byte first; write it as UTF-8"),
+        (b"\xfe\xff\x00a\x00,", "utf-8", r"with the high byte first; write it as UTF-8"),
+    ],
+)
+def test_text_in_another_encoding_than_said_is_refused(tmp_path, read, content, encoding, why):
+    """One sentence, with the encoding that it can be read in."""
+    (tmp_path / "x.csv").write_bytes(content)
+
+    with pytest.raises(DataError, match=rf"^orders: .*x\.csv: cannot be read as CSV; .*{why}$"):
+        read(tmp_path / "x.csv", encoding=encoding)
+
+
 def test_a_query_joins_sources(tmp_path, read):
     """Rows are what the query makes of the files; all of them are accounted for as inputs."""
     pd.DataFrame({"id": ["1", "2"], "who": ["a", "b"], "day": "2024-01-01"}).to_csv(

@@ -331,3 +331,24 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     yield Cluster(master=master, workers=workers, environment=environment)
     for process in started:
         Cluster.kill(process)
+
+
+@pytest.fixture
+def orders(tmp_path, monkeypatch):
+    """Work in an empty folder, and give what writes 400 daily orders of nine customers to orders.csv.
+
+    Columns given replace or add to the usual ones; None takes one away.
+    """
+    monkeypatch.chdir(tmp_path)
+    days = pd.date_range("2024-01-05", periods=400, freq="D")
+
+    def write(**columns):
+        base = {
+            "customer": [f"c{i % 9}" for i in range(len(days))],
+            "order_date": days.strftime("%Y-%m-%d"),
+            "amount": [f"{1.25 + i}" for i in range(len(days))],
+        }
+        kept = {name: values for name, values in (base | columns).items() if values is not None}
+        pd.DataFrame(kept).to_csv("orders.csv", index=False)
+
+    return write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,25 +13,7 @@ import churnkit
 from churnkit.errors import DataError
 from churnkit.pipeline.starter import init
 
-DAYS = pd.date_range("2024-01-05", periods=400, freq="D")
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def orders(**columns):
-    """Return a file of daily orders; columns given replace or add to it, None takes one away."""
-    base = {
-        "customer": [f"c{i % 9}" for i in range(len(DAYS))],
-        "order_date": DAYS.strftime("%Y-%m-%d"),
-        "amount": [f"{1.25 + i}" for i in range(len(DAYS))],
-    }
-    kept = {name: values for name, values in (base | columns).items() if values is not None}
-    pd.DataFrame(kept).to_csv("orders.csv", index=False)
+DAYS = pd.date_range("2024-01-05", periods=400, freq="D")  # of the orders that are written
 
 
 def read_back():
@@ -59,7 +42,7 @@ def read_back():
         "%d %B %Y",
     ],
 )
-def test_dates_of_other_countries_are_read(folder, form):
+def test_dates_of_other_countries_are_read(orders, form):
     """The one order of day, month and year that fits all rows is written as a conversion."""
     orders(order_date=DAYS.strftime(form))
 
@@ -70,7 +53,7 @@ def test_dates_of_other_countries_are_read(folder, form):
 
 
 @pytest.mark.parametrize("parts", [1, 1_000, 1_000_000])
-def test_seconds_since_1970_are_read(folder, parts):
+def test_seconds_since_1970_are_read(orders, parts):
     """Whole numbers that mean a time of our days, in seconds or finer."""
     seconds = (DAYS - pd.Timestamp(0)) // pd.Timedelta(seconds=1)
     orders(order_date=None, timestamp=seconds * parts)
@@ -81,7 +64,7 @@ def test_seconds_since_1970_are_read(folder, parts):
 
 
 @pytest.mark.parametrize("kind", [str, float])
-def test_days_of_a_spreadsheet_are_read(folder, kind):
+def test_days_of_a_spreadsheet_are_read(orders, kind):
     """A table that lost its formats holds days since 1899, with the time of day as a fraction."""
     days = (DAYS - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1) + 0.25
     amounts = [3.5] * len(DAYS)
@@ -104,7 +87,7 @@ def test_days_of_a_spreadsheet_are_read(folder, kind):
         lambda a: f"{a:.2f}".replace(".", ","),
     ],
 )
-def test_amounts_as_people_write_them_are_read(folder, shown):
+def test_amounts_as_people_write_them_are_read(orders, shown):
     """Signs of currency, thousands apart and decimal commas; the total is that of the numbers."""
     amounts = [1000.25 + i for i in range(len(DAYS))]
     orders(amount=[shown(a) for a in amounts])
@@ -114,7 +97,7 @@ def test_amounts_as_people_write_them_are_read(folder, shown):
     assert found["amount"] == pytest.approx(sum(amounts))
 
 
-def test_a_price_is_multiplied_by_the_pieces(folder):
+def test_a_price_is_multiplied_by_the_pieces(orders):
     """Lines with a price and a quantity have no amount of their own."""
     orders(amount=None, UnitPrice=[2.5] * 400, Quantity=[4] * 400)
 
@@ -124,7 +107,7 @@ def test_a_price_is_multiplied_by_the_pieces(folder):
     assert found["amount"] == pytest.approx(4_000.0)
 
 
-def test_what_needs_no_conversion_gets_none(folder):
+def test_what_needs_no_conversion_gets_none(orders):
     """ISO dates and plain numbers stay as they are, a few broken rows notwithstanding."""
     orders(amount=["x", *("3.5" for _ in DAYS[1:])])
 
@@ -134,7 +117,7 @@ def test_what_needs_no_conversion_gets_none(folder):
     assert found["rows_set_aside"] == 1
 
 
-def test_few_amounts_with_thousands_decide_how_all_are_read(folder):
+def test_few_amounts_with_thousands_decide_how_all_are_read(orders):
     """One in 400 is enough: what a plain cast does not read are the largest orders."""
     orders(amount=["1,250.50", *("3.5" for _ in DAYS[1:])])
 
@@ -144,7 +127,7 @@ def test_few_amounts_with_thousands_decide_how_all_are_read(folder):
     assert found["amount"] == pytest.approx(1_250.5 + 3.5 * (len(DAYS) - 1))
 
 
-def test_the_only_column_with_times_is_the_time(folder):
+def test_the_only_column_with_times_is_the_time(orders):
     """A name that nobody could know is no hindrance, where no other column holds times."""
     orders(order_date=None, kjøpt=DAYS.strftime("%d.%m.%Y"))
 
@@ -154,7 +137,7 @@ def test_the_only_column_with_times_is_the_time(folder):
     assert found["rows_used"] == len(DAYS)
 
 
-def test_of_two_columns_with_times_none_is_guessed(folder):
+def test_of_two_columns_with_times_none_is_guessed(orders):
     """Which one says when the order was placed is not in the values."""
     orders(order_date=None, kjøpt=DAYS.strftime("%Y-%m-%d"), sendt=DAYS.strftime("%Y-%m-%d"))
 
@@ -164,7 +147,7 @@ def test_of_two_columns_with_times_none_is_guessed(folder):
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 @pytest.mark.parametrize("name", ["orders.csv", "orders.txt", "orders.tsv.gz"])
-def test_text_of_older_programs_is_read(folder, name, encoding):
+def test_text_of_older_programs_is_read(orders, name, encoding):
     """What is no UTF-8 is latin-1 or says what it is, and we say it; tabs and other endings are fine."""
     text = "Kunde\tDatum\tBetrag\n" + "".join(
         f"Jörg {i % 9}\t{day:%d.%m.%Y}\t{i},50\n" for i, day in enumerate(DAYS)
@@ -182,11 +165,11 @@ def test_text_of_older_programs_is_read(folder, name, encoding):
     assert found["amount"] == pytest.approx(sum(i + 0.5 for i in range(len(DAYS))))
 
 
-def test_files_in_two_encodings_are_refused(folder):
+def test_files_in_two_encodings_are_refused(orders):
     """Read in one encoding, the same customer would be another in the other file."""
     for number, encoding in enumerate(("utf-8", "latin-1", "ascii")):
         text = "customer,date\nJörg,2024-01-01\n" if encoding != "ascii" else "customer,date\n"
-        (folder / f"orders{number}.csv").write_bytes(text.encode(encoding))
+        Path(f"orders{number}.csv").write_bytes(text.encode(encoding))
 
     with pytest.raises(
         DataError, match=r"^orders\*\.csv: text of several encodings \(latin-1, utf-8\)"
@@ -194,7 +177,7 @@ def test_files_in_two_encodings_are_refused(folder):
         init("orders*.csv")
 
 
-def test_dates_that_can_be_read_in_two_ways_are_refused(folder):
+def test_dates_that_can_be_read_in_two_ways_are_refused(orders):
     """Nobody can tell the 3rd of April from the 4th of March: no guess is made."""
     orders(order_date=[f"{d % 12 + 1}/{d % 11 + 1}/2024" for d in range(len(DAYS))])
 
@@ -207,7 +190,7 @@ def test_dates_that_can_be_read_in_two_ways_are_refused(folder):
 
 
 @pytest.mark.parametrize(("days", "horizon"), [(400, 90), (300, 60), (150, 30), (20, 7)])
-def test_a_short_history_gets_a_short_horizon(folder, days, horizon):
+def test_a_short_history_gets_a_short_horizon(orders, days, horizon):
     """Ninety days of looking ahead cannot be learnt from half a year."""
     pd.DataFrame({"customer": ["a", "b"], "order_date": [DAYS[0], DAYS[days - 1]]}).to_csv(
         "orders.csv", index=False
@@ -219,7 +202,7 @@ def test_a_short_history_gets_a_short_horizon(folder, days, horizon):
         assert yaml.safe_load(file)["snapshots"]["horizon_days"] == horizon
 
 
-def test_other_tables_are_converted_too(folder):
+def test_other_tables_are_converted_too(orders):
     """Times and money of every table are looked at, and the message says whose is not clear."""
     orders()
     opened = DAYS.strftime("%d.%m.%Y %H:%M")

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 import churnkit
 from churnkit.config import load_config
 from churnkit.pipeline.starter import init
 
-DAYS = pd.date_range("2024-01-05", periods=400, freq="D")
+ORDERS = 400  # that are written
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def orders(**columns):
-    """Return a file of daily orders; columns given replace or add to it, None takes one away."""
-    base = {
-        "customer": [f"c{i % 9}" for i in range(len(DAYS))],
-        "order_date": DAYS.strftime("%Y-%m-%d"),
-        "amount": 1.25,
-    }
-    kept = {name: values for name, values in (base | columns).items() if values is not None}
-    pd.DataFrame(kept).to_csv("orders.csv", index=False)
-
-
-def test_a_discount_in_shares_is_no_money(folder):
+def test_a_discount_in_shares_is_no_money(orders):
     """Discounts of 20 % must not become 20 cents: the column is left out, and that is said."""
     orders(Discount=["0.2", "0"] * 200)
 
@@ -40,12 +21,12 @@ def test_a_discount_in_shares_is_no_money(folder):
     assert made.notes == ("'Discount' holds shares, not money, and is left out of data.orders",)
 
 
-def test_who_ordered_is_the_column_that_repeats(folder):
+def test_who_ordered_is_the_column_that_repeats(orders):
     """Olist's customer_id is another in every order; customer_unique_id says who came back."""
     orders(
         customer=None,
-        customer_id=[f"o{i}" for i in range(len(DAYS))],
-        customer_unique_id=[f"c{i % 9}" for i in range(len(DAYS))],
+        customer_id=[f"o{i}" for i in range(ORDERS)],
+        customer_unique_id=[f"c{i % 9}" for i in range(ORDERS)],
     )
 
     made = init("orders.csv")
@@ -57,9 +38,9 @@ def test_who_ordered_is_the_column_that_repeats(folder):
     )
 
 
-def test_an_id_that_never_repeats_is_pointed_out(folder):
+def test_an_id_that_never_repeats_is_pointed_out(orders):
     """With no other column to take, people decide."""
-    orders(customer=[f"o{i}" for i in range(len(DAYS))])
+    orders(customer=[f"o{i}" for i in range(ORDERS)])
 
     made = init("orders.csv")
 
@@ -69,9 +50,9 @@ def test_an_id_that_never_repeats_is_pointed_out(folder):
 
 
 @pytest.mark.parametrize(("currencies", "noted"), [(["EUR", "USD", "EUR"], True), (["EUR"], False)])
-def test_several_currencies_are_left_to_people(folder, currencies, noted):
+def test_several_currencies_are_left_to_people(orders, currencies, noted):
     """Amounts in several currencies would be added up; which to keep is not guessed."""
-    orders(Currency=(currencies * len(DAYS))[: len(DAYS)])
+    orders(Currency=(currencies * ORDERS)[:ORDERS])
 
     notes = init("orders.csv").notes
 
@@ -80,7 +61,7 @@ def test_several_currencies_are_left_to_people(folder, currencies, noted):
     )
 
 
-def test_orders_that_came_to_nothing_are_left_to_people(folder):
+def test_orders_that_came_to_nothing_are_left_to_people(orders):
     """Whether a cancelled order was ever paid is not in the file; the note says what to write."""
     said = ["paid"] * 398 + ["Cancelled", "it's refunded"]
     orders(**{"Financial Status": said, "shipping_status": "sent"})
