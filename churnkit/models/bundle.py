@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Bundle", "load_bundle", "save_bundle"]
 
-FORMAT = 4
+FORMAT = 5
 DOCUMENT = "bundle.json"
 
 

@@ -13,19 +13,24 @@ from churnkit.data.windows import US_PER_DAY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from churnkit.models.base import LabelledSnapshot
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["LevelCorrection", "LevelPoint", "fit_level"]
 
 YEAR = timedelta(days=365)
 SEASON_REACH_DAYS = 20
 # Each constant was chosen on 150 origins of twelve histories; see benchmarks/README.md.
-NOISE = 0.06  # what a miss varies by without season or trend, in logs
+NOISE = 0.06  # what a miss varies by without season, trend or the luck of few customers, in logs
 # A smaller mean miss is none, and its square would vanish.
 LEAST_MISS = 1e-9
 KEPT_MEAN = 0.6  # how much of the mean miss lasts, where the season has been seen
 SCATTER_WEIGHT = 3.0  # how fast scatter takes away trust in the mean miss, elsewhere
-FARTHEST = float(np.log(3.0))
+# Charities and shops of gifts have seasons of a factor of eight and more; further lie accidents.
+FARTHEST = float(np.log(20.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +48,17 @@ class LevelPoint:
     settled : bool
         Whether two horizons of history lay before the cutoff. A younger purchase model has hardly
         seen anybody leave, and what it misses says little about the season. Never of subscribers.
+    chance_log_odds, chance_log_spend : float
+        Variance of either by chance: large where customers are few, or where one of them spends a
+        good part of all. 0 of subscribers, of whom no season is learned.
     """
 
     cutoff: date
     log_odds: float | None
     log_spend: float | None
     settled: bool = True
+    chance_log_odds: float = 0.0
+    chance_log_spend: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +68,13 @@ class LevelCorrection:
     A purchase model knows no season, and misses by about the same year after year. With m the mean
     miss of the training snapshots, sd their standard deviation and s the miss at the snapshot one
     year before the cutoff (at most twenty days off, and not in the first two horizons of the
-    history), the correction is
+    history), and c² the variance of s by chance, the correction is
 
-    ``sd² / (sd² + 0.06²) · (s − m) + 0.6 · m``,
+    ``sd² / (sd² + 0.06² + c²) · (s − m) + 0.6 · m``,
 
     and where that season has not been seen, ``m² / (m² + 3 sd²) · m``: a miss that scatters little
-    around its mean is a bias and lasts, one that scatters is weather.
+    around its mean is a bias and lasts, one that scatters is weather. Of few customers, or of one
+    who spends as much as the others together, a season is mostly luck, and is believed less.
     """
 
     points: tuple[LevelPoint, ...] = ()
@@ -87,25 +98,22 @@ class LevelCorrection:
         mean, scatter = float(np.mean(misses)), float(np.std(misses))
         season = self._year_before(kind, cutoff)
         if season is not None:
-            trust = scatter**2 / (scatter**2 + NOISE**2)
-            found = trust * (season - mean) + KEPT_MEAN * mean
+            chance = getattr(season, f"chance_{kind}")
+            trust = scatter**2 / (scatter**2 + NOISE**2 + chance)
+            found = trust * (getattr(season, kind) - mean) + KEPT_MEAN * mean
         elif len(misses) > 1 and abs(mean) > LEAST_MISS:
             found = mean * mean**2 / (mean**2 + SCATTER_WEIGHT * scatter**2)
         else:
             found = 0.0
         return float(np.clip(found, -FARTHEST, FARTHEST))
 
-    def _year_before(self, kind: str, cutoff: date) -> float | None:
+    def _year_before(self, kind: str, cutoff: date) -> LevelPoint | None:
         then = cutoff - YEAR
-        near = [
-            (abs((p.cutoff - then).days), value)
-            for p in self.points
-            if p.settled and (value := getattr(p, kind)) is not None
-        ]
-        if not near:
+        known = [p for p in self.points if p.settled and getattr(p, kind) is not None]
+        near = min(known, key=lambda p: abs((p.cutoff - then).days), default=None)
+        if near is None or abs((near.cutoff - then).days) > SEASON_REACH_DAYS:
             return None
-        days, value = min(near)
-        return float(value) if days <= SEASON_REACH_DAYS else None
+        return near
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -116,6 +124,8 @@ class LevelCorrection:
                     "log_odds": p.log_odds,
                     "log_spend": p.log_spend,
                     "settled": p.settled,
+                    "chance_log_odds": p.chance_log_odds,
+                    "chance_log_spend": p.chance_log_spend,
                 }
                 for p in self.points
             ]
@@ -131,6 +141,8 @@ class LevelCorrection:
                     log_odds=p["log_odds"],
                     log_spend=p["log_spend"],
                     settled=p["settled"],
+                    chance_log_odds=p["chance_log_odds"],
+                    chance_log_spend=p["chance_log_spend"],
                 )
                 for p in stored["points"]
             )
@@ -169,6 +181,8 @@ def fit_level(train: Sequence[LabelledSnapshot], *, kind: str) -> LevelCorrectio
                 ),
                 log_spend=_log_ratio(float(s.future_spend.sum()), float(ours.expected_spend.sum())),
                 settled=_history_days(s) >= 2 * s.snapshot.horizon_days,
+                chance_log_odds=_chance_of_rate(s.churned, ours.churn_probability),
+                chance_log_spend=_chance_of_total(s.future_spend, ours.expected_spend),
             )
         )
     return LevelCorrection(points=tuple(points))
@@ -188,3 +202,20 @@ def _gap(actual: float, expected: float) -> float | None:
 
 def _log_ratio(actual: float, expected: float) -> float | None:
     return float(np.log(actual / expected)) if actual > 0.0 and expected > 0.0 else None
+
+
+def _chance_of_rate(churned: NDArray[np.bool_], probability: Floats) -> float:
+    """Return the variance of the log-odds of a share, of customers who churn independently."""
+    rate = float(churned.mean())
+    if not 0.0 < rate < 1.0:
+        return 0.0
+    each = float(np.mean(probability * (1.0 - probability)))
+    return each / len(churned) / (rate * (1.0 - rate)) ** 2
+
+
+def _chance_of_total(spend: Floats, expected: Floats) -> float:
+    """Return the variance of the log of a total, of customers who spend independently."""
+    total, theirs = float(spend.sum()), float(expected.sum())
+    if total <= 0.0 or theirs <= 0.0:
+        return 0.0
+    return float(np.sum((spend - expected * (total / theirs)) ** 2)) / total**2

@@ -115,7 +115,7 @@ def test_another_format_is_refused(bundle, tmp_path):
     document = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     (folder / "bundle.json").write_text(json.dumps({**document, "format": 1}), encoding="utf-8")
 
-    with pytest.raises(ModelGuardError, match="bundle format must be 4; got 1"):
+    with pytest.raises(ModelGuardError, match="bundle format must be 5; got 1"):
         load_bundle(folder)
 
 
@@ -166,7 +166,7 @@ def test_json_of_another_shape_is_refused(tmp_path, text):
     """A document that is no mapping is not a bundle of this format."""
     (tmp_path / "bundle.json").write_text(text, encoding="utf-8")
 
-    with pytest.raises(ModelGuardError, match="bundle format must be 4; got None"):
+    with pytest.raises(ModelGuardError, match="bundle format must be 5; got None"):
         load_bundle(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -38,6 +39,20 @@ def test_the_same_season_a_year_before_is_repeated():
     assert found == pytest.approx(variance / (variance + 0.06**2) * 0.5, rel=1e-12)
 
 
+def test_the_season_of_few_customers_counts_less():
+    """What chance explains of last year's miss is added to the noise, by hand."""
+    oldest, *others = points(0.5, -0.3, -0.2)
+    few = replace(oldest, chance_log_spend=0.04)
+
+    found = LevelCorrection(points=(few, *others))
+
+    variance = (0.5**2 + 0.3**2 + 0.2**2) / 3
+    assert found.log_spend(CUTOFF) == pytest.approx(
+        variance / (variance + 0.06**2 + 0.04) * 0.5, rel=1e-12
+    )
+    assert found.log_odds(CUTOFF) == pytest.approx(variance / (variance + 0.06**2) * 0.5, rel=1e-12)
+
+
 def test_a_lasting_miss_is_corrected_and_a_scattering_one_hardly():
     """Without the season: m² / (m² + 3 sd²) · m, by hand."""
     other = CUTOFF + timedelta(days=180)
@@ -65,11 +80,11 @@ def test_nothing_is_corrected_without_evidence(misses):
 
 
 @given(st.lists(st.floats(-5, 5), max_size=14), st.integers(-400, 400))
-def test_no_correction_exceeds_a_factor_of_three(misses, days):
-    """However wild the misses, the level moves by at most ln 3."""
+def test_no_correction_exceeds_a_factor_of_twenty(misses, days):
+    """However wild the misses, the level moves by at most ln 20."""
     found = LevelCorrection(points=points(*misses)).log_spend(CUTOFF + timedelta(days=days))
 
-    assert abs(found) <= np.log(3.0) + 1e-12
+    assert abs(found) <= np.log(20.0) + 1e-12
 
 
 def test_corrections_survive_the_way_through_json():
@@ -95,6 +110,21 @@ def test_misses_are_actual_over_expected(shop):
     assert found.points[-1].log_odds == pytest.approx(
         np.log(rate / (1 - rate)) - np.log(expected / (1 - expected))
     )
+
+
+def test_chance_is_what_the_draw_of_customers_changes(shop):
+    """Of rates, customers who leave independently; of totals, customers drawn with replacement."""
+    s, rng = shop.train[-1], np.random.default_rng(5)
+    theirs, n = s.forecast("bg_nbd"), len(s.churned)
+
+    found = fit_level([s], kind="bg_nbd").points[0]
+
+    rate = s.churned.mean()
+    rates = (rng.random((3000, n)) < theirs.churn_probability).mean(axis=1)
+    drawn = rng.integers(0, n, (3000, n))
+    total = s.future_spend[drawn].sum(axis=1) / theirs.expected_spend[drawn].sum(axis=1)
+    assert found.chance_log_odds == pytest.approx(rates.var() / (rate * (1 - rate)) ** 2, rel=0.1)
+    assert found.chance_log_spend == pytest.approx(np.log(total).var(), rel=0.1)
 
 
 @given(
