@@ -1,4 +1,4 @@
-"""Maps that make probabilities mean what they say, and the shift that sets their level."""
+"""Maps of log-odds that make probabilities mean what they say, and the choice among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from churnkit.errors import ParameterError
+from churnkit.models.log_odds import logit, losses_of, sigmoid
 from churnkit.models.venn_abers import venn_abers_points
 from churnkit.registry import Registry
 
@@ -26,12 +26,9 @@ __all__ = [
     "NoCalibrator",
     "VennAbersCalibrator",
     "choose_calibrator",
-    "level_shift",
     "load_calibrator",
-    "sigmoid",
 ]
 
-EDGE = 1e-9
 RISE_OF_STEPS = 1e-6  # far below any calibration error, and enough to keep a ranking
 
 
@@ -53,19 +50,6 @@ class Calibrator(Protocol):
 
 
 CALIBRATORS: Registry[Any] = Registry("calibration")
-
-
-def sigmoid(log_odds: Floats) -> Floats:
-    """Return the probability of log-odds, without overflow."""
-    from scipy.special import expit
-
-    return np.asarray(expit(log_odds), dtype=np.float64)
-
-
-def logit(probability: Floats) -> Floats:
-    """Return the log-odds of a probability, kept off 0 and 1 by 1e-9."""
-    clipped = np.clip(probability, EDGE, 1.0 - EDGE)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 @CALIBRATORS.register("none")
@@ -249,7 +233,7 @@ def choose_calibrator(
             inside, outside = fold != k, fold == k
             fitted = CALIBRATORS[name].fit(log_odds[inside], churned[inside])  # type: ignore[attr-defined]
             out_of_fold[outside] = fitted.log_odds(log_odds[outside])
-        each[name] = _losses(out_of_fold, churned)
+        each[name] = losses_of(out_of_fold, churned)
     losses = {name: float(np.mean(loss)) for name, loss in each.items()}
     best = min(losses, key=lambda name: (losses[name], name != "none"))
     # A gain smaller than a thousandth does not survive the months between the snapshots.
@@ -258,44 +242,3 @@ def choose_calibrator(
     if losses["none"] - losses[best] < least:
         best = "none"
     return CALIBRATORS[best].fit(log_odds, churned), losses  # type: ignore[attr-defined]
-
-
-def log_loss_of(log_odds: Floats, churned: NDArray[np.bool_]) -> float:
-    """Return the mean negative log-likelihood of log-odds."""
-    return float(np.mean(_losses(log_odds, churned)))
-
-
-def _losses(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:
-    from scipy.special import log_expit
-
-    return -np.asarray(np.where(churned, log_expit(log_odds), log_expit(-log_odds)))
-
-
-def level_shift(log_odds: Floats, *, target_mean: float, weights: Floats | None = None) -> float:
-    """Return the constant that makes the mean probability of ``log_odds + constant`` the target.
-
-    Parameters
-    ----------
-    log_odds : ndarray of float64, shape (n,)
-        Predictions.
-    target_mean : float
-        Between 0 and 1, both excluded.
-    weights : ndarray of float64, shape (n,), optional
-        How often each prediction counts in the mean; by default all the same.
-
-    Examples
-    --------
-    >>> shift = level_shift(np.zeros(4), target_mean=0.75)
-    >>> bool(np.isclose(sigmoid(np.zeros(4) + shift).mean(), 0.75))
-    True
-    """
-    if not 0.0 < target_mean < 1.0:
-        msg = f"level: target_mean must lie strictly between 0 and 1; got {target_mean!r}"
-        raise ParameterError(msg)
-    from scipy.optimize import brentq
-
-    def missed(shift: float) -> float:
-        return float(np.average(sigmoid(log_odds + shift), weights=weights)) - target_mean
-
-    reach = float(np.max(np.abs(log_odds))) + 40.0
-    return float(brentq(missed, -reach, reach))

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.base import stack
-from churnkit.models.calibration import (
-    Calibrator,
-    NoCalibrator,
-    choose_calibrator,
-    level_shift,
-    log_loss_of,
-    logit,
-    sigmoid,
-)
+from churnkit.models.calibration import Calibrator, NoCalibrator, choose_calibrator
+from churnkit.models.log_odds import level_shift, log_loss_of, logit, sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.errors import ModelGuardError
-from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import ChurnModel, churn_level_shift, moved_mean
 from churnkit.models.level import LevelCorrection
+from churnkit.models.log_odds import sigmoid
 from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.settings import Level, ModelSettings, Predictions
 from churnkit.models.spend import SMALLEST, SpendModel, factor_to

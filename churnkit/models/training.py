@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.bins import shared_bins
-from churnkit.models.calibration import sigmoid
 from churnkit.models.churn import fit_churn, learn_churn, split_for_validation
 from churnkit.models.contract import ContractValue, fit_contract_value
 from churnkit.models.fitted import Models
 from churnkit.models.interval import fit_interval
 from churnkit.models.learner import MODELS
 from churnkit.models.level import fit_level
+from churnkit.models.log_odds import sigmoid
 from churnkit.models.settings import Level, ModelSettings, Predictions
 from churnkit.models.spend import fit_spend, learn_spend
 from churnkit.models.total import fit_total_band

@@ -10,7 +10,7 @@ import numpy as np
 
 from churnkit.errors import ParameterError
 from churnkit.models.base import FeatureMatrix
-from churnkit.models.calibration import sigmoid
+from churnkit.models.log_odds import sigmoid
 from churnkit.reasons.scales import STEPS, on_probability
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.models.calibration import logit, sigmoid
+from churnkit.models.log_odds import logit, sigmoid
 from churnkit.models.staying import StayForecast
 
 if TYPE_CHECKING:

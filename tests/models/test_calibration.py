@@ -9,16 +9,9 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from churnkit.errors import ParameterError, UnknownNameError
-from churnkit.models.calibration import (
-    CALIBRATORS,
-    choose_calibrator,
-    level_shift,
-    load_calibrator,
-    log_loss_of,
-    logit,
-    sigmoid,
-)
+from churnkit.errors import UnknownNameError
+from churnkit.models.calibration import CALIBRATORS, choose_calibrator, load_calibrator
+from churnkit.models.log_odds import log_loss_of, sigmoid
 
 
 def outcomes(*, slope, customers=4_000, seed=2):
@@ -116,20 +109,6 @@ def test_a_wanted_calibrator_is_fitted_whatever_it_brings():
     assert chosen.kind == "isotonic"
     with pytest.raises(UnknownNameError, match="unknown calibration 'plat'"):
         choose_calibrator("plat", seed=1, **named(outcomes(slope=1.0)))
-
-
-def test_log_odds_and_probabilities_are_inverse_without_overflow():
-    """Extreme log-odds give 0 and 1, and probabilities of 0 and 1 finite log-odds."""
-    assert sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
-    assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
-    np.testing.assert_allclose(sigmoid(logit(np.array([0.2, 0.9]))), [0.2, 0.9])
-
-
-@pytest.mark.parametrize("mean", [0.0, 1.0, -0.1])
-def test_an_impossible_level_is_refused(mean):
-    """A mean probability lies strictly between 0 and 1."""
-    with pytest.raises(ParameterError, match="target_mean must lie strictly between 0 and 1"):
-        level_shift(np.zeros(3), target_mean=mean)
 
 
 def named(sample):

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnkit.models.calibration import level_shift, sigmoid
 from churnkit.models.churn import churn_level_shift, moved_mean
 from churnkit.models.level import LevelCorrection, LevelPoint, fit_level
 from churnkit.models.spend import spend_factor
@@ -125,19 +124,6 @@ def test_chance_is_what_the_draw_of_customers_changes(shop):
     total = s.future_spend[drawn].sum(axis=1) / theirs.expected_spend[drawn].sum(axis=1)
     assert found.chance_log_odds == pytest.approx(rates.var() / (rate * (1 - rate)) ** 2, rel=0.1)
     assert found.chance_log_spend == pytest.approx(np.log(total).var(), rel=0.1)
-
-
-@given(
-    st.lists(st.floats(-20, 20), min_size=1, max_size=30),
-    st.floats(0.001, 0.999),
-)
-def test_the_shift_meets_the_mean_exactly(log_odds, mean):
-    """After the shift, the mean probability is the target's."""
-    array = np.array(log_odds)
-
-    shifted = sigmoid(array + level_shift(array, target_mean=mean))
-
-    assert shifted.mean() == pytest.approx(mean, abs=1e-9)
 
 
 @pytest.mark.parametrize("mean", [None, 0.0, 1.0])
