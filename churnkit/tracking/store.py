@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from churnkit.errors import ParameterError
 
-__all__ = ["ARTIFACTS_TAG", "artifact_root", "prepare", "store_uri"]
+__all__ = ["ARTIFACTS_TAG", "artifact_root", "make_database", "prepare", "store_uri"]
 
 DATABASE = "mlflow.db"
 SQLITE = "sqlite:///"
@@ -82,6 +84,40 @@ def prepare(uri: str) -> None:
     except sqlite3.Error as error:
         msg = f"tracking.uri: {path} cannot be used; SQLite says: {error}"
         raise ParameterError(msg) from error
+
+
+def make_database(uri: str) -> None:
+    """Make the database of an embedded store if there is none: whole, or not at all.
+
+    MLflow makes its tables one by one in many steps. So they are made under another name, and the
+    file then gets its own: a process that is killed leaves no half of a database behind, and of
+    two that start at once the second uses what the first has made.
+    """
+    path, root = _database(uri), artifact_root(uri)
+    if path is None or root is None or _header(path):
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    made = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        store: Any = SqlAlchemyStore  # MLflow gives it no types
+        store(f"{SQLITE}{made}", str(root)).engine.dispose()
+        _name_first(made, path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _name_first(made: Path, path: Path) -> None:
+    """Give a file its name, unless another file has got it first."""
+    if path.exists() and not path.stat().st_size:
+        path.unlink()
+    try:
+        path.hardlink_to(made)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            made.replace(path)
 
 
 def _follow_move(database: sqlite3.Connection, *, root: str) -> None:

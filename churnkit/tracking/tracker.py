@@ -16,9 +16,15 @@ from churnkit.errors import ModelGuardError, ParameterError
 from churnkit.models.bundle import DOCUMENT
 from churnkit.registry import did_you_mean
 from churnkit.tracking.logged_model import BUNDLE_IN_MODEL
-from churnkit.tracking.quiet_mlflow import asking, shown
+from churnkit.tracking.quiet_mlflow import asking, import_mlflow, shown
 from churnkit.tracking.runs import Run
-from churnkit.tracking.store import ARTIFACTS_TAG, artifact_root, prepare, store_uri
+from churnkit.tracking.store import (
+    ARTIFACTS_TAG,
+    artifact_root,
+    make_database,
+    prepare,
+    store_uri,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +82,7 @@ class Tracker:
         prepare(self.uri)
         try:
             with asking(self.uri) as mlflow:
+                make_database(self.uri)
                 return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         except ModuleNotFoundError as error:
             msg = f"tracking.uri: {shown(self.uri)} needs the Python package {error.name!r}"
@@ -181,17 +188,23 @@ class Tracker:
 
     def _experiment(self, name: str) -> str:
         """Return the id of an experiment, made if need be with its files beside an embedded store."""
-        found = self._client.get_experiment_by_name(name)
+        client = self._client
+        found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         root = artifact_root(self.uri)
-        if root is None:
-            return str(self._client.create_experiment(name))
-        return str(
-            self._client.create_experiment(
-                name, artifact_location=str(root), tags={ARTIFACTS_TAG: str(root)}
-            )
-        )
+        beside = {"artifact_location": str(root), "tags": {ARTIFACTS_TAG: str(root)}}
+        mlflow = import_mlflow()
+        try:
+            return str(client.create_experiment(name, **(beside if root is not None else {})))
+        except mlflow.exceptions.MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            # Another job has made it in the meantime.
+            found = client.get_experiment_by_name(name)
+            if found is None:  # it was deleted once, and the name stays taken
+                raise
+            return str(found.experiment_id)
 
     def _registered(self, name: str) -> Any:
         """Return a registered model, None if there is none of this name."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -86,3 +88,45 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
 
     with pytest.raises(ParameterError, match=r"^tracking\.uri: .*models: cannot be used as a fold"):
         tracker.champion("shop")
+
+
+def test_store_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+    """A job that dies while the store is made leaves nothing that the next one would stumble over."""
+
+    def killed(engine):
+        msg = "killed"
+        raise KeyboardInterrupt(msg)
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with monkeypatch.context() as patched:
+        patched.setattr("mlflow.store.db.utils._upgrade_db", killed)
+        with pytest.raises(KeyboardInterrupt, match="killed"):
+            Tracker(None, folder=tmp_path).champion("nobody")
+
+    assert [p.name for p in tmp_path.iterdir()] == ["artifacts"]
+    assert Tracker(None, folder=tmp_path).champion("nobody") is None
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["artifacts", "mlflow.db"]
+
+
+def test_two_jobs_may_make_the_store_at_once(tmp_path):
+    """The first jobs of two models, started together, end well and share one store."""
+    ask = (
+        "import sys; from churnkit.tracking import Tracker;"
+        "t = Tracker('sqlite:///mlflow.db')\n"
+        "with t.start_run('same', run_name=sys.argv[1]) as run: print(run.experiment_id)"
+    )
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-c", ask, name],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("first", "second")
+    ]
+
+    told = [job.communicate(timeout=120) for job in jobs]
+
+    assert [job.returncode for job in jobs] == [0, 0], told
+    assert len({out for out, _ in told}) == 1

@@ -167,3 +167,20 @@ def test_server_that_does_not_answer_is_one_short_sentence(unused_port):
         f"tracking.uri: no MLflow server answers at http://127.0.0.1:{unused_port}"
         " (connection refused)"
     )
+
+
+def test_an_experiment_that_another_job_has_just_made_is_used(tracker, monkeypatch):
+    """Two jobs look for the same experiment and find none; the slower one uses the faster one's."""
+    with tracker.start_run("same", run_name="faster") as first:
+        pass
+    client = tracker._client
+    look = client.get_experiment_by_name
+    answers = iter([None])
+    monkeypatch.setattr(
+        client, "get_experiment_by_name", lambda name: next(answers, None) or look(name)
+    )
+
+    with tracker.start_run("same", run_name="slower") as second:
+        pass
+
+    assert second.experiment_id == first.experiment_id
