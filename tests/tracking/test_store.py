@@ -112,18 +112,17 @@ def test_two_jobs_may_make_the_store_at_once(tmp_path):
     """The first jobs of two models, started together, end well and share one store."""
     ask = (
         "import sys; from churnkit.tracking import Tracker;"
-        "t = Tracker('sqlite:///mlflow.db')\n"
-        "with t.start_run('same', run_name=sys.argv[1]) as run: print(run.experiment_id)"
+        "t = Tracker(sys.argv[1])\n"
+        "with t.start_run('same', run_name='one') as run: print(run.experiment_id)"
     )
     jobs = [
         subprocess.Popen(
-            [sys.executable, "-c", ask, name],
-            cwd=tmp_path,
+            [sys.executable, "-c", ask, f"sqlite:///{tmp_path}/mlflow.db"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for name in ("first", "second")
+        for _ in range(2)
     ]
 
     told = [job.communicate(timeout=120) for job in jobs]
