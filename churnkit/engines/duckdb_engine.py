@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-import string
 from contextlib import contextmanager
-from glob import escape
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from churnkit.engines.csv_layout import CsvLayout, csv_layout
+from churnkit.engines import duckdb_sql
 from churnkit.engines.duckdb_parts import block_ends, part_conditions
-from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, literal, quoted
+from churnkit.engines.duckdb_reading import column_types, csv_query, parquet_query
+from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn, quoted
 from churnkit.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -27,20 +26,6 @@ SORTED = "sorted"
 ROWS_PER_THREAD = 500_000
 # To sort a table first pays from so many parts on.
 FEWEST_PARTS = 3
-NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|DOUBLE$|FLOAT$|DECIMAL\(")
-
-# A text time knows its zone when a letter or a sign follows the time of day.
-AWARE = r":[^A-Za-z+-]*[A-Za-z+-]"
-# A day with four digits of year, perhaps a time, perhaps an offset. DuckDB would read 1/2/24 as a day
-# of the year 1, and the zone "BST" as Bangladesh.
-ISO_TIME = (
-    r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
-    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(UTC|Z|z|[+-]\d{2}(:?\d{2}){0,2})?)?$"
-)
-UTC_NAME = r"\s*(UTC|Z|z)$"
-NO_SECONDS = r"^([^:]+:\d{2})([Z+-])"
-BLANKS = f"{string.whitespace}\u00a0"
-SPACED_OFFSET = r"\s+([+-]\d{2}(:?\d{2})?)$"
 
 
 @ENGINES.register("duckdb")
@@ -130,9 +115,11 @@ class DuckDBEngine:
     def add_files(self, paths: Sequence[str], *, file_format: str, encoding: str = "utf-8") -> str:
         """Make a view of Parquet or CSV files; see :class:`Engine`."""
         name = self._next_name()
-        is_csv = file_format == "csv"
-        query = self._csv(paths, encoding=encoding) if is_csv else self._parquet(paths)
         with self._speaking():
+            if file_format == "csv":
+                query = csv_query(paths, encoding=encoding)
+            else:
+                query = parquet_query(self._connection, paths)
             self._connection.execute(f"CREATE VIEW {name} AS {query}")
         return name
 
@@ -147,7 +134,7 @@ class DuckDBEngine:
     def column_types(self, view: str) -> dict[str, str]:
         """Return the columns of a view with DuckDB's names of their types."""
         with self._speaking():
-            return self._described(f"FROM {view}")
+            return column_types(self._connection, f"FROM {view}")
 
     def select(self, sql: str) -> nw.LazyFrame[Any]:
         """Return the result of a ``SELECT`` as a lazy frame."""
@@ -156,62 +143,19 @@ class DuckDBEngine:
 
     def is_text(self, sql_type: str) -> bool:
         """Return whether a column of this type holds text; see :class:`Engine`."""
-        return sql_type in {"VARCHAR", '"NULL"'} or sql_type.startswith("ENUM")
+        return duckdb_sql.is_text(sql_type)
 
     def text(self, column: str, *, sql_type: str) -> str:
         """Return SQL for an id as text, without white space around it; see :class:`Engine`."""
-        text = self._as_text(column, sql_type=sql_type)
-        if not self.is_text(sql_type):
-            return text
-        # To compare both ends with the blanks costs a tenth of trimming every row.
-        padded = " OR ".join(
-            f"{end} < '!' OR {end} BETWEEN '\u00a0' AND '\u00a0\U0010ffff'"
-            for end in (text, f"reverse({text})")
-        )
-        bare = f"CASE WHEN {padded} THEN trim({text}, {literal(BLANKS)}) ELSE {text} END"
-        return f"nullif({bare}, '')"
-
-    def _as_text(self, column: str, *, sql_type: str) -> str:
-        name = quoted(column)
-        if sql_type in {"DOUBLE", "FLOAT"}:
-            name = f"nullif({name}, 'NaN')"
-        if sql_type in {"DOUBLE", "FLOAT"} or sql_type.startswith("DECIMAL"):
-            return (
-                f"CASE WHEN {name} = floor({name}) AND abs({name}) < 9e15"
-                f" THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
-            )
-        return f"CAST({name} AS VARCHAR)"
+        return duckdb_sql.text(column, sql_type=sql_type)
 
     def number(self, column: str, *, sql_type: str) -> str:
         """Return SQL for a column as a double; see :class:`Engine`."""
-        name = quoted(column)
-        if self.is_text(sql_type):
-            return f"TRY_CAST({name} AS DOUBLE)"
-        if sql_type == "BOOLEAN" or NUMERIC.match(sql_type):
-            return f"CAST({name} AS DOUBLE)"
-        msg = f"column {column!r} must hold numbers; got {sql_type}"
-        raise DataError(msg)
+        return duckdb_sql.number(column, sql_type=sql_type)
 
     def clock_us(self, column: str, *, sql_type: str) -> tuple[str, str]:
         """Return SQL for a time as written and for whether it knows its zone; see :class:`Engine`."""
-        name = quoted(column)
-        if self.is_text(sql_type):
-            text = f"trim(CAST({name} AS VARCHAR))"
-            plain = f"regexp_replace({text}, {literal(UTC_NAME)}, 'Z')"
-            for pattern, instead in ((SPACED_OFFSET, r"\1"), (NO_SECONDS, r"\1:00\2")):
-                plain = f"regexp_replace({plain}, {literal(pattern)}, '{instead}')"
-            parsed = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST({plain} AS TIMESTAMPTZ))"
-            is_time = f"regexp_matches({text}, {literal(ISO_TIME)})"
-            clock = f"CASE WHEN {is_time} THEN epoch_us({parsed}) END"
-            return clock, f"coalesce(regexp_matches({text}, {literal(AWARE)}), false)"
-        if sql_type in {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}:
-            return f"epoch_us(CAST({name} AS TIMESTAMPTZ))", "true"
-        if sql_type in {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}:
-            return f"epoch_us(CAST({name} AS TIMESTAMP))", "false"
-        msg = (
-            f"column {column!r} must hold times (timestamp, date or ISO 8601 text); got {sql_type}"
-        )
-        raise DataError(msg)
+        return duckdb_sql.clock_us(column, sql_type=sql_type)
 
     def materialize(
         self, frame: nw.LazyFrame[Any], *, sort_by: Sequence[str] = ()
@@ -309,50 +253,6 @@ class DuckDBEngine:
     def _next_name(self) -> str:
         return f"churnkit_{next(self._names)}"
 
-    def _described(self, query: str) -> dict[str, str]:
-        rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
-        return {str(row[0]): str(row[1]) for row in rows}
-
-    def _csv(self, paths: Sequence[str], *, encoding: str) -> str:
-        """Return SQL that reads CSV files as text, each by its own header."""
-        groups: dict[CsvLayout, list[str]] = {}
-        for path in paths:
-            groups.setdefault(csv_layout(path, encoding=encoding), []).append(path)
-        queries = []
-        for layout, members in groups.items():
-            columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in layout.columns)
-            queries.append(
-                f"SELECT * FROM read_csv({_listed(members)}, columns = {{{columns}}},"
-                f" delim = {literal(layout.delimiter)}, quote = '\"', escape = '\"',"
-                f" header = true, auto_detect = false, encoding = {literal(encoding)})"
-            )
-        return " UNION ALL BY NAME ".join(queries)
-
-    def _parquet(self, paths: Sequence[str]) -> str:
-        """Return SQL that reads Parquet files; columns whose types differ between files as text.
-
-        DuckDB would widen whole numbers to doubles, and lose the last digits of long ids.
-        """
-        with self._speaking():
-            types = {p: self._described(f"FROM read_parquet({_listed([p])})") for p in paths}
-        seen: dict[str, set[str]] = {}
-        for columns in types.values():
-            for column, sql_type in columns.items():
-                seen.setdefault(column, set()).add(sql_type)
-        differing = {column for column, found in seen.items() if len(found) > 1}
-        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
-        for path, columns in types.items():
-            key = tuple((c, t) for c, t in sorted(columns.items()) if c in differing)
-            groups.setdefault(key, []).append(path)
-        queries = []
-        for key, members in groups.items():
-            as_text = ", ".join(f"{self._as_text(c, sql_type=t)} AS {quoted(c)}" for c, t in key)
-            columns_of = f"SELECT * REPLACE ({as_text})" if key else "SELECT *"
-            queries.append(
-                f"{columns_of} FROM read_parquet({_listed(members)}, union_by_name = true)"
-            )
-        return " UNION ALL BY NAME ".join(queries)
-
     @contextmanager
     def _speaking(self) -> Iterator[None]:
         """Turn the engine's own errors into one sentence."""
@@ -366,11 +266,6 @@ class DuckDBEngine:
 def _table_of(query: str) -> str:
     """Return the table of a query that reads it as it is."""
     return query.partition(" FROM ")[2].split()[0]
-
-
-def _listed(paths: Sequence[str]) -> str:
-    # DuckDB reads patterns in names; these names have already been found.
-    return "[" + ", ".join(literal(escape(path)) for path in paths) + "]"
 
 
 def _sentence(error: BaseException) -> str:

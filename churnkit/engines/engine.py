@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "AWARE",
     "ENGINES",
     "ENGINE_SAYS",
+    "ISO_TIME",
     "ClusterEngine",
     "Engine",
     "Peers",
@@ -25,6 +27,15 @@ __all__ = [
 ]
 
 ENGINE_SAYS = "engine: "
+
+# A text time knows its zone when a letter or a sign follows the time of day.
+AWARE = r":[^A-Za-z+-]*[A-Za-z+-]"
+# A day with four digits of year, perhaps a time, perhaps an offset. DuckDB would read 1/2/24 as a day
+# of the year 1, and the zone "BST" as Bangladesh.
+ISO_TIME = (
+    r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
+    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(UTC|Z|z|[+-]\d{2}(:?\d{2}){0,2})?)?$"
+)
 
 
 class Engine(Protocol):

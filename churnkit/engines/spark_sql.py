@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from churnkit.engines.engine import quoted
+from churnkit.engines.engine import AWARE, ISO_TIME, quoted
 from churnkit.errors import DataError
 
 __all__ = ["as_text", "clock_us", "is_text", "literal", "number", "text"]
@@ -16,13 +16,6 @@ TEXTS = re.compile(r"(string|void|varchar\(\d+\)|char\(\d+\))")
 PADDING = r"^[\s\x{a0}]+|[\s\x{a0}]+$"
 # Spark would read "1d" and "1f" as numbers.
 NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)\s*$"
-# A text time knows its zone when a letter or a sign follows the time of day.
-AWARE = r":[^A-Za-z+-]*[A-Za-z+-]"
-# A day with four digits of year, perhaps a time, perhaps an offset; see the same rule for DuckDB.
-ISO_TIME = (
-    r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
-    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(UTC|Z|z|[+-]\d{2}(:?\d{2}){0,2})?)?$"
-)
 ZONE = r"(:[^A-Za-z+-]*?)\s*(UTC|Z|z|[+-][\d:]+)$"
 OFFSET = r":.*([+-])(\d{2}):?(\d{2})?:?(\d{2})?$"
 
