@@ -11,10 +11,11 @@ from churnkit.data.sinks import open_sink
 from churnkit.data.windows import as_day, midnight_us
 from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.configured import as_config
+from churnkit.pipeline.contribution_table import contribution_schema
 from churnkit.pipeline.customer_page import customer_pages
 from churnkit.pipeline.definitions import definitions_of
 from churnkit.pipeline.explained import ExplainResult
-from churnkit.pipeline.population import contribution_schema, explain_population
+from churnkit.pipeline.population import explain_population
 from churnkit.pipeline.registered import open_bundle
 from churnkit.pipeline.session import open_session
 from churnkit.pipeline.tables import CUSTOMER_TABLES
@@ -141,7 +142,7 @@ def _explained(
     asked: dict[str, Any] = {"as_of": session.as_of, "target": target, "wanted": set(wanted)}
     if output is None:
         return explain_population(session, bundle, **asked)
-    with open_sink(output, schema=contribution_schema(bundle)) as sink:
+    with open_sink(output, schema=contribution_schema(bundle.feature_names)) as sink:
         return explain_population(session, bundle, **asked, write=sink.write)
 
 

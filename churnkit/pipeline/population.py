@@ -16,11 +16,13 @@ from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
 from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.purchase import fit_purchases
 from churnkit.models.staying import forecast_stays
+from churnkit.pipeline.contribution_table import contribution_table
 from churnkit.pipeline.reasoning import reasons_of
 from churnkit.reasons import (
     Contributions,
     DriverSums,
     ExplainedSample,
+    ReasonCohorts,
     Sampler,
     contributions,
     drivers_by_group,
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ExplainedPopulation",
     "Target",
-    "contribution_schema",
     "explain_population",
 ]
 
@@ -129,7 +130,7 @@ def explain_population(
     wanted : collection of str
         Customers whose features are kept.
     write : callable, optional
-        Takes the contributions of each batch (see :func:`contribution_schema`).
+        Takes the contributions of each batch (see :mod:`.contribution_table`).
 
     Raises
     ------
@@ -138,12 +139,14 @@ def explain_population(
     """
     snapshot = Snapshot(cutoff=as_of, time_zone=bundle.data["time_zone"], **bundle.snapshot)
     built = build_features(session.read.history, snapshot, builders=make_builders(bundle.features))
+    reasons = reasons_of(session.config, bundle)
     seen = _Pass(
         bundle=bundle,
         target=target,
         wanted=frozenset(wanted),
-        reasons=reasons_of(session.config, bundle),
+        reasons=reasons,
         sampler=Sampler(size=SAMPLE_ROWS, seed=session.config.seed),
+        cohorts=ReasonCohorts(reasons=reasons, names=bundle.feature_names),
     )
     for batch in built.batches(rows=BATCH_ROWS):
         table = seen.see(batch, snapshot)
@@ -156,14 +159,6 @@ def explain_population(
     return seen.finish(snapshot)
 
 
-def contribution_schema(bundle: Bundle) -> Any:
-    """Return the columns of written contributions: customer, base, and one for each feature."""
-    import pyarrow as pa
-
-    numbers = ("base", *bundle.feature_names)
-    return pa.schema([("customer_id", pa.string()), *((name, pa.float64()) for name in numbers)])
-
-
 @dataclass(kw_only=True, eq=False)
 class _Pass:
     """What is kept of the batches seen so far: a few numbers for each customer, sums and a sample."""
@@ -173,6 +168,7 @@ class _Pass:
     wanted: frozenset[str]
     reasons: Reasons
     sampler: Sampler
+    cohorts: ReasonCohorts
     sums: DriverSums = field(default_factory=DriverSums)
     of_groups: DriverSums = field(default_factory=DriverSums)
     base: float = 0.0
@@ -183,8 +179,6 @@ class _Pass:
     eligible: list[NDArray[np.bool_]] = field(default_factory=list)
     log_odds: list[Floats] = field(default_factory=list)
     value: list[Floats] = field(default_factory=list)
-    # By customer: the first member of the strongest group, and the member that is said.
-    top: list[NDArray[np.intp]] = field(default_factory=list)
     lowest: Any = np.inf
     highest: Any = -np.inf
 
@@ -210,42 +204,20 @@ class _Pass:
             self.log_odds.append(learner.predict_raw(matrix))
             mine = {name: values[eligible] for name, values in base.items()}
             self.value.append(self.bundle.models.value(matrix, base=mine))
-            self.top.append(self._strongest_reason(matrix, explained))
+            if self.target == "churn":
+                self.cohorts.see(matrix, explained.values)
             self.lowest = np.fmin(self.lowest, np.fmin.reduce(matrix.values, axis=0))
             self.highest = np.fmax(self.highest, np.fmax.reduce(matrix.values, axis=0))
         for row, customer in enumerate(ids):
             if customer in self.wanted:
                 self.found[customer] = matrix[np.array([row])]
-        return self._table(ids, explained)
+        return contribution_table(ids, explained, feature_names=matrix.names)
 
     def _explained(self, matrix: FeatureMatrix) -> Contributions:
         models = self.bundle.models
         if self.target == "spend":
             return spend_contributions(models.spending, matrix)
         return contributions(models.churn.learner, matrix)
-
-    def _strongest_reason(
-        self, matrix: FeatureMatrix, explained: Contributions
-    ) -> NDArray[np.intp]:
-        """Return group and feature said first of each customer's risk, (n, 2); -1: nothing raises it."""
-        if self.target == "spend":
-            return np.full((len(matrix.values), 2), -1)
-        sums, said = self.reasons.sums(matrix, explained.values)
-        group = np.argmax(sums, axis=1)
-        rows = np.arange(len(sums))
-        first = np.array([positions[0] for positions in self.reasons.groups_of(matrix.names)])
-        found = np.column_stack([first[group], said[rows, group]])
-        return np.where((sums[rows, group] > 0.0)[:, None], found, -1)
-
-    def _table(self, ids: list[str], explained: Contributions) -> pa.Table:
-        import pyarrow as pa
-
-        columns = [
-            pa.array(ids, pa.string()),
-            pa.array(np.full(len(ids), explained.base)),
-            *map(pa.array, explained.values.T),
-        ]
-        return pa.table(columns, schema=contribution_schema(self.bundle))
 
     def finish(self, snapshot: Snapshot) -> ExplainedPopulation:
         """Set the level over everybody, and put together what was kept."""
@@ -315,30 +287,9 @@ class _Pass:
             wanted=self.found,
             lowest=self.lowest,
             highest=self.highest,
-            cohorts=[] if self.target == "spend" else self._cohorts(predictions),
+            cohorts=[] if self.target == "spend" else self.cohorts.rows(predictions),
         )
 
     def _any_row(self) -> FeatureMatrix:
         names = self.bundle.feature_names
         return FeatureMatrix(names=names, values=np.zeros((1, len(names)), np.float32))
-
-    def _cohorts(self, predictions: Predictions) -> list[dict[str, Any]]:
-        top = np.concatenate(self.top)
-        rows = []
-        for group in np.unique(top[:, 0]):
-            inside = top[:, 0] == group
-            said, times = np.unique(top[inside, 1], return_counts=True)
-            name = None if group < 0 else self.bundle.feature_names[said[np.argmax(times)]]
-            rows.append(
-                {
-                    "feature": name,
-                    "says": "nothing raises the risk above the average"
-                    if name is None
-                    else self.reasons.phrases[name].label,
-                    "customers": int(inside.sum()),
-                    "share": 100.0 * float(inside.mean()),
-                    "churn_probability": float(predictions.churn_probability[inside].mean()),
-                    "expected_spend": float(predictions.expected_spend[inside].sum()),
-                }
-            )
-        return sorted(rows, key=lambda row: -row["customers"])

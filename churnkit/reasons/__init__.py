@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from churnkit.reasons.cohorts import ReasonCohorts
 from churnkit.reasons.contributions import Contributions, contributions
 from churnkit.reasons.drivers import (
     DriverSums,
@@ -23,6 +24,7 @@ __all__ = [
     "ExplainedSample",
     "FinalSteps",
     "Reason",
+    "ReasonCohorts",
     "Reasons",
     "Sampler",
     "change_of_drivers",
