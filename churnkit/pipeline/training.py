@@ -125,7 +125,9 @@ def train(
 
 def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = False) -> TrainResult:
     """Train in an open session; see :func:`train`."""
-    config, features = session.config, learned_features(session, plan.train[-1])
+    config = session.config
+    Tracker(config.tracking.uri, folder=MODELS_FOLDER).check()
+    features = learned_features(session, plan.train[-1])
     load = session.loader(make_builders(features), history=session.training_history)
     joint = joint_training(session, load.builders)
     snapshots = load.together(plan.train)

@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 UNREACHABLE = re.compile(r"API request to .* failed with exception", re.DOTALL)
+OF_DATABASE = re.compile(r"\(\w+\.\w*Error\) ")
 CAUSES = re.compile(
     r"Connection refused|timed out|Name or service not known|Temporary failure in name resolution"
     r"|No route to host|certificate verify failed|too many \d+ error responses",
@@ -99,7 +100,9 @@ def _sentence(message: str, *, uri: str) -> str:
         cause = CAUSES.search(message)
         why = f" ({cause.group().lower()})" if cause else ""
         return f"tracking.uri: no MLflow server answers at {shown(uri)}{why}"
-    first = " ".join(message.split("\n", maxsplit=1)[0].split())
+    lines = message.split("\n")
+    # SQLAlchemy may begin with advice; what the database said begins with the name of the error.
+    first = " ".join(next((x for x in lines if OF_DATABASE.match(x)), lines[0]).split())
     if secret := _credentials(uri):
         first = first.replace(secret, "")
     return f"tracking.uri: {shown(uri)}: {first}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from churnkit.errors import ParameterError
 
-__all__ = ["ARTIFACTS_TAG", "artifact_root", "make_database", "prepare", "store_uri"]
+__all__ = ["ARTIFACTS_TAG", "artifact_root", "check", "make_database", "prepare", "store_uri"]
 
 DATABASE = "mlflow.db"
 SQLITE = "sqlite:///"
@@ -51,6 +51,33 @@ def artifact_root(uri: str) -> Path | None:
     """Return the folder for the files of an embedded store, None for a store that has its own."""
     path = _database(uri)
     return None if path is None else path.parent / "artifacts"
+
+
+def check(uri: str) -> None:
+    """Refuse an embedded store that nothing can be written to; make nothing.
+
+    Raises
+    ------
+    ParameterError
+        If the file is no SQLite database, or it or its folder may not be written.
+    """
+    path, root = _database(uri), artifact_root(uri)
+    if path is None or root is None:
+        return
+    try:
+        header = _header(path)
+    except OSError as error:
+        msg = f"tracking.uri: {path}: cannot be read; {error.strerror}"
+        raise ParameterError(msg) from error
+    if header and header != SQLITE_HEADER:
+        msg = f"tracking.uri: {path} is not an SQLite database"
+        raise ParameterError(msg)
+    # What is not there yet is made, in the first folder above that is.
+    for wanted in (path, root):
+        there = next(p for p in (wanted, *wanted.parents) if p.exists())
+        if not os.access(there, os.W_OK):
+            msg = f"tracking.uri: {there} cannot be written, and runs and models are kept there"
+            raise ParameterError(msg)
 
 
 def prepare(uri: str) -> None:

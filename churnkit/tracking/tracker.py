@@ -21,6 +21,7 @@ from churnkit.tracking.runs import Run
 from churnkit.tracking.store import (
     ARTIFACTS_TAG,
     artifact_root,
+    check,
     make_database,
     prepare,
     store_uri,
@@ -87,6 +88,13 @@ class Tracker:
         except ModuleNotFoundError as error:
             msg = f"tracking.uri: {shown(self.uri)} needs the Python package {error.name!r}"
             raise ParameterError(msg) from error
+
+    def check(self) -> None:
+        """Refuse a store that cannot be written or does not answer, before long work is lost to it."""
+        check(self.uri)
+        if artifact_root(self.uri) is None:
+            with asking(self.uri):
+                self._client.search_experiments(max_results=1)
 
     @contextmanager
     def start_run(

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 import churnkit
-from churnkit.errors import ConfigError, DataError
+from churnkit.errors import ConfigError, DataError, ParameterError
 from churnkit.models.bundle import load_bundle
 from churnkit.pipeline import promote
 from churnkit.tracking import Tracker
@@ -238,3 +238,14 @@ def test_a_share_of_the_customers_keeps_the_base_rate(shop, config_of, workplace
     assert rates[0] == pytest.approx(rates[1], abs=0.1)
     assert half.notes["customers_share"] == 0.5
     assert "learning from 50% of the customers, drawn by id; each stands for 2" in said
+
+
+def test_a_store_that_does_not_answer_is_noticed_before_training(shop, workplace):
+    """Hours of training are not lost to a server that was away all the time."""
+    config = deepcopy(shop.config) | {"tracking": {"uri": "http://127.0.0.1:9"}}
+    told: list[str] = []
+
+    with pytest.raises(ParameterError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"):
+        churnkit.train(config, progress=told.append)
+
+    assert not any("features" in step for step in told)

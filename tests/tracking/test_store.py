@@ -11,6 +11,7 @@ import pytest
 from churnkit.errors import ParameterError
 from churnkit.models.bundle import load_bundle
 from churnkit.tracking import Tracker
+from churnkit.tracking.quiet_mlflow import asking
 from churnkit.tracking.store import artifact_root, store_uri
 
 
@@ -108,6 +109,7 @@ def test_store_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["artifacts", "mlflow.db"]
 
 
+@pytest.mark.slow
 def test_two_jobs_may_make_the_store_at_once(tmp_path):
     """The first jobs of two models, started together, end well and share one store."""
     ask = (
@@ -129,3 +131,35 @@ def test_two_jobs_may_make_the_store_at_once(tmp_path):
 
     assert [job.returncode for job in jobs] == [0, 0], told
     assert len({out for out, _ in told}) == 1
+
+
+def test_a_store_that_cannot_be_written_is_noticed_beforehand(tmp_path, monkeypatch):
+    """What is there and may not be written is named; nothing is made by asking."""
+    folder = tmp_path / "models"
+    tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
+
+    tracker.check()
+    assert not folder.exists()
+
+    # Root, as in a container, may write wherever the disk lets it: permissions would not do.
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ParameterError, match=rf"^tracking\.uri: {tmp_path} cannot be written"):
+        tracker.check()
+    folder.mkdir()
+    (folder / "mlflow.db").write_text("no database")
+    with pytest.raises(ParameterError, match=r"mlflow\.db is not an SQLite database$"):
+        tracker.check()
+
+
+def test_what_the_database_says_is_told():
+    """SQLAlchemy's advice, which may stand first, is left out."""
+    message = (
+        "(raised as a result of Query-invoked autoflush; consider something)\n"
+        "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT]"
+    )
+
+    with (
+        pytest.raises(ParameterError, match=r"db: \(sqlite3.* write a readonly database$"),
+        asking("sqlite:///db") as mlflow,
+    ):
+        raise mlflow.exceptions.MlflowException(message)
