@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from churnkit.data.clock import business_day
 from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ParameterError
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, Known, Phrase, sum_if, unknown
 from churnkit.features.messages import counted
 from churnkit.features.options import checked_days, checked_names
+from churnkit.features.subscription_moves import MOVE_PHRASES, moves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,24 +36,6 @@ PHRASES = {
         text="last subscription started {value} days ago",
         name="days since the last start of a subscription",
         zero="a subscription started within the last day",
-    ),
-    "subscriptions_ended": Phrase(text="{value} subscriptions ended for good", risk="high"),
-    "days_since_subscription_end": Phrase(
-        text="a subscription ended {value} days ago",
-        name="days since the last end of a subscription",
-        zero="a subscription ended within the last day",
-    ),
-    "subscription_upgrades": Phrase(text="{value} upgrades of subscriptions"),
-    "subscription_downgrades": Phrase(text="{value} downgrades of subscriptions"),
-    "days_since_upgrade": Phrase(
-        text="last upgrade {value} days ago",
-        name="days since the last upgrade",
-        zero="an upgrade within the last day",
-    ),
-    "days_since_downgrade": Phrase(
-        text="last downgrade {value} days ago",
-        name="days since the last downgrade",
-        zero="a downgrade within the last day",
     ),
 }
 DAYS_PER_MONTH = 365.25 / 12
@@ -134,7 +116,7 @@ class Subscription:
     @property
     def phrases(self) -> Mapping[str, Phrase]:
         """How each feature is said to people."""
-        said = dict(PHRASES)
+        said = {**PHRASES, **MOVE_PHRASES}
         for d in self.windows_days:
             said[f"subscription_mrr_change_{d}d"] = Phrase(
                 text=f"pays {{value}} a month than {d} days ago",
@@ -176,7 +158,6 @@ class Subscription:
 
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
-        changes = _changes(known["subscriptions"], time_zone=known.snapshot.time_zone)
         extra = [
             part(known)
             for part, wanted in (
@@ -186,7 +167,7 @@ class Subscription:
             )
             if wanted
         ]
-        return [self._running(known), *extra, _moves(changes, known=known)]
+        return [self._running(known), *extra, moves(known)]
 
     def _seats(self, known: Known) -> Aggregation:
         """Return the seats that are paid for, and how they changed."""
@@ -273,51 +254,3 @@ def _ran(then_us: int) -> nw.Expr:
     """Return whether a subscription ran at an earlier instant."""
     ended = nw.col("ended_at_us")
     return (nw.col("started_at_us") < then_us) & (ended.is_null() | (ended >= then_us))
-
-
-def _changes(rows: nw.LazyFrame[Any], *, time_zone: str) -> nw.LazyFrame[Any]:
-    """Return per customer and day the periods and the revenue that started and ended."""
-    parts = []
-    for time, sign in (("started_at_us", 1.0), ("ended_at_us", -1.0)):
-        moved = rows.filter(~nw.col(time).is_null())
-        parts.append(
-            moved.select(
-                "customer_id",
-                at_us=nw.col(time),
-                day=business_day(nw.col(time), time_zone=time_zone),
-                started=nw.lit(1.0 if sign > 0 else 0.0),
-                ended=nw.lit(0.0 if sign > 0 else 1.0),
-                mrr=nw.col("mrr") * sign,
-            )
-        )
-    return (
-        nw.concat(parts)
-        .group_by("customer_id", "day")
-        .agg(nw.col("at_us").max(), *(nw.col(name).sum() for name in ("started", "ended", "mrr")))
-    )
-
-
-def _moves(changes: nw.LazyFrame[Any], *, known: Known) -> Aggregation:
-    """Return upgrades, downgrades and ends, from the days on which something started or ended."""
-    start = known.snapshot.observation_start_us
-    rows = changes.filter(nw.col("at_us") >= start)
-    age = (nw.lit(known.snapshot.cutoff_us) - nw.col("at_us")) / US_PER_DAY
-    handed_over = (nw.col("started") > 0) & (nw.col("ended") > 0)
-    # A cent's rounding is no change of revenue.
-    up, down = handed_over & (nw.col("mrr") > 1e-6), handed_over & (nw.col("mrr") < -1e-6)
-    gone = (nw.col("ended") > 0) & (nw.col("started") == 0)
-    counts = {
-        "subscription_upgrades": sum_if(up),
-        "subscription_downgrades": sum_if(down),
-        "subscriptions_ended": sum_if(gone, nw.col("ended")),
-    }
-    return Aggregation(
-        rows=rows,
-        aggregates={
-            **{f"_{name}": expr for name, expr in counts.items()},
-            "days_since_upgrade": nw.when(up).then(age).min(),
-            "days_since_downgrade": nw.when(down).then(age).min(),
-            "days_since_subscription_end": nw.when(gone).then(age).min(),
-        },
-        features={name: counted(f"_{name}") for name in counts},
-    )
