@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from churnkit.models.bundle import Bundle
 
 __all__ = ["Session", "now", "open_session"]
+
+STALE_DAYS = 7
+"""Days without any order before the day of a run, past which the data are probably not up to date."""
+
+logger = logging.getLogger("churnkit")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -239,6 +245,7 @@ def open_session(
                 order_columns=None if bundle is None else frozenset(bundle.data["columns"]),
                 **known,
             )
+            _warn_of_stale(history.end_day, limit)
         wanted = {*also, *of_features}
         others = read_others(specs, wanted=wanted, retention=config.retention, **known)
         if label.table in specs:
@@ -255,6 +262,20 @@ def open_session(
         )
     finally:
         engine.close()
+
+
+def _warn_of_stale(end_day: date, as_of: date | None) -> None:
+    """Warn where the orders end long before the day of a run: all customers look as if they left."""
+    if as_of is None or (days := (as_of - end_day).days) < STALE_DAYS:
+        return
+    last = end_day - timedelta(days=1)
+    logger.warning(
+        "orders end on %s, %d days before as_of %s: unless nobody ordered since, the data are not up"
+        " to date and the risk of all customers is overstated",
+        last,
+        days + 1,
+        as_of,
+    )
 
 
 def _tables_of(

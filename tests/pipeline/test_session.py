@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pytest
+
 from churnkit.data.simulate import simulate_shop
 from churnkit.pipeline.configured import as_config
 from churnkit.pipeline.session import open_session
@@ -29,3 +32,17 @@ def test_tables_come_in_one_order_however_python_hashes_their_names():
         found = [report.table for report in session.reports]
 
     assert found == ["orders", *needed]
+
+
+@pytest.mark.parametrize(("as_of", "warned"), [("2024-01-09", False), ("2024-02-01", True)])
+def test_orders_that_end_long_before_the_day_of_a_run_are_pointed_out(caplog, as_of, warned):
+    """A nightly job on an extract that has stopped coming would call everybody lost."""
+    orders = pa.table({"customer_id": ["a", "b"], "ts": ["2023-12-24", "2024-01-02"]})
+    config = as_config(
+        {"name": "shop", "engine": {"threads": 1}, "data": {"orders": {"source": "given.csv"}}}
+    )
+
+    with open_session(config, tables={"orders": orders}, as_of=as_of):
+        told = caplog.text
+
+    assert ("orders end on 2024-01-02, 30 days before as_of 2024-02-01" in told) is warned
