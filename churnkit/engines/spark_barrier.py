@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import warnings
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from churnkit.engines.spark_session import is_local
+from churnkit.engines.spark_workers import broadcast, mapping_in_arrow
 from churnkit.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def run_together(
     ParameterError
         If a local Spark has fewer threads than there are tasks.
     """
-    from pyspark import cloudpickle
     from pyspark.sql.pandas.types import from_arrow_schema
 
     context = spark.sparkContext
@@ -39,13 +38,10 @@ def run_together(
         rule = f"training_tasks must be at most the {context.defaultParallelism} threads of Spark"
         msg = f"engine: {rule}, since all tasks run at once; got {tasks}"
         raise ParameterError(msg)
-    # The standard pickle knows no function made within another.
-    sent = context.broadcast(cast("Any", cloudpickle).dumps(function))
+    sent = broadcast(spark, function)
     # Sorted, so that the rows of a task come in one order however the network brings them.
     parts = rows.repartition(tasks, by).sortWithinPartitions(*rows.columns)
-    with warnings.catch_warnings():
-        # PySpark warns of pandas 3, of which nothing is used here.
-        warnings.simplefilter("ignore", FutureWarning)
+    with mapping_in_arrow():
         made = parts.mapInArrow(_on_member(sent), from_arrow_schema(schema), barrier=True)
         # Spark begins again with tasks whose machine is lost, but not where they are the last step.
         return made.repartition(1).toArrow()

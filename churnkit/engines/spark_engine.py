@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import secrets
 import tempfile
-import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -18,6 +17,7 @@ from churnkit.engines.spark_errors import GONE, sentence
 from churnkit.engines.spark_files import address, files_of, remove, replacing
 from churnkit.engines.spark_reading import in_types_of_spark, read_csv, read_parquet
 from churnkit.engines.spark_session import is_local, open_spark
+from churnkit.engines.spark_workers import map_on_workers
 from churnkit.errors import ChurnkitError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -211,20 +211,9 @@ class SparkEngine:
         *,
         schema: pa.Schema,
     ) -> nw.LazyFrame[Any]:
-        """Return what a function makes of the rows, on the workers; see :class:`ClusterEngine`.
-
-        The function, and with it all that it needs, is broadcast: each worker fetches it once.
-        """
-        from pyspark import cloudpickle
-        from pyspark.sql.pandas.types import from_arrow_schema
-
-        # The standard pickle knows no function made within another.
-        pickled = cast("Any", cloudpickle).dumps(function)
-        sent = self._spark.sparkContext.broadcast(pickled)
-        with self._speaking(), warnings.catch_warnings():
-            # PySpark warns of pandas 3, of which nothing is used here.
-            warnings.simplefilter("ignore", FutureWarning)
-            made = frame.to_native().mapInArrow(_on_worker(sent), from_arrow_schema(schema))
+        """Return what a function makes of the rows, on the workers; see :class:`ClusterEngine`."""
+        with self._speaking():
+            made = map_on_workers(self._spark, frame.to_native(), function, schema=schema)
             rows: nw.LazyFrame[Any] = nw.from_native(made).lazy()
             return rows
 
@@ -296,18 +285,3 @@ def _check_shared(temp_directory: str | None, *, master: str | None) -> None:
         rule = f"temp_directory must name a folder that every machine of {master} shares"
         msg = f"engine: {rule}; got null"
         raise ConfigError(msg)
-
-
-def _on_worker(sent: Any) -> Callable[[Any], Iterator[Any]]:
-    """Return what a worker calls on its part of the rows."""
-
-    def call(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pickle
-
-        import pyarrow as pa
-
-        function = pickle.loads(sent.value)  # noqa: S301 - sent by this engine's own driver
-        for table in function(pa.Table.from_batches([batch]) for batch in batches):
-            yield from table.combine_chunks().to_batches()
-
-    return call
