@@ -10,17 +10,18 @@ import narwhals as nw
 
 from churnkit.data.clock import business_day
 from churnkit.errors import ParameterError
+from churnkit.features.active_days import ActiveDays
 from churnkit.features.answer_times import AnswerTimes
 from churnkit.features.build import (
     FEATURE_BUILDERS,
     Aggregation,
     Known,
     Phrase,
-    ratio,
     sum_if,
     unknown,
 )
-from churnkit.features.messages import STEPS, Messages, counted, recent
+from churnkit.features.counts import compared, counted, recent
+from churnkit.features.messages import STEPS, Messages
 from churnkit.features.options import checked_days, checked_names
 from churnkit.features.sessions import Sessions
 
@@ -136,54 +137,6 @@ class Engagement:
     def phrases(self) -> Mapping[str, Phrase]:
         """How each feature is said to people."""
         said = {k: v for kind in self.event_types for k, v in self._event_phrases(kind).items()}
-        for d in self.windows_days:
-            last, before = f"in the last {d} days", f"the {d} days before"
-            said[f"active_days_{d}d"] = Phrase(
-                text=f"active on {{value}} days {last}",
-                zero=f"not active {last}",
-                name=f"active days {last}",
-                risk="low",
-            )
-            said[f"active_days_change_{d}d"] = Phrase(
-                text=f"{{value}} active days {last} than in {before}",
-                zero=f"as many active days {last} as in {before}",
-                name=f"change of active days {last}, against {before}",
-                risk="low",
-                change=("more", "fewer"),
-            )
-        for h in self.half_lives_days:
-            said[f"active_days_decayed_{h}d"] = Phrase(
-                text=f"{{value}} active days, one of {h} days ago counted as half",
-                zero="hardly any active day of late",
-                risk="low",
-                decimals=1,
-            )
-        said |= {
-            "days_since_active": Phrase(
-                text="not active for {value} days",
-                name="days since the last activity",
-                zero="active within the last day",
-                risk="high",
-                beside=("active_gap_days_mean", "usually every {value} days"),
-            ),
-            "active_gap_days_mean": Phrase(
-                text="{value} days between active days on average", risk="high", decimals=1
-            ),
-            "active_overdue_ratio": Phrase(
-                text="not active for {value} times the usual time between active days",
-                name="time without activity, in usual times between active days",
-                zero="hardly any time since the last active day, beside the usual",
-                risk="high",
-                decimals=1,
-            ),
-        }
-        said["power_user_rank"] = Phrase(
-            text=f"more active days in the last {min(self.windows_days)} days than {{value}}"
-            " of the active customers",
-            name=f"rank by active days in the last {min(self.windows_days)} days",
-            risk="low",
-            percent=True,
-        )
         return said | {k: v for part in self._parts() for k, v in part.phrases.items()}
 
     def _event_phrases(self, kind: str) -> dict[str, Phrase]:
@@ -213,9 +166,15 @@ class Engagement:
         )
         return said
 
-    def _parts(self) -> tuple[Sessions, Messages, AnswerTimes]:
+    def _parts(self) -> tuple[ActiveDays, Sessions, Messages, AnswerTimes]:
         opened = tuple(f"{channel}_opened" for channel in self.channels)
+        answers = (f"{channel}_{step}" for channel in self.channels for step in STEPS[1:])
         return (
+            ActiveDays(
+                event_types=(*self.event_types, *answers),
+                windows_days=tuple(self.windows_days),
+                half_lives_days=tuple(self.half_lives_days),
+            ),
             Sessions(
                 event_types=tuple(self.event_types),
                 days=max(self.windows_days),
@@ -234,7 +193,7 @@ class Engagement:
 
     def build(self, known: Known) -> Sequence[Aggregation]:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
-        plans = [self._behaviour(known), self._days(known), self._activity(known)]
+        plans = [self._behaviour(known), self._days(known)]
         return [*plans, *(plan for part in self._parts() for plan in part.build(known))]
 
     def _behaviour(self, known: Known) -> Aggregation:
@@ -249,7 +208,7 @@ class Engagement:
                     if known.reaches_back(length, table="events"):
                         count = sum_if(is_kind & recent(known, length))
                         aggregates[f"_event_{kind}_{length}d"] = count
-                features |= _compared(f"event_{kind}", d, known=known)
+                features |= compared(f"event_{kind}", d, known=known)
         return Aggregation(rows=known["events"], aggregates=aggregates, features=features)
 
     def _days(self, known: Known) -> Aggregation:
@@ -273,51 +232,3 @@ class Engagement:
                 else:
                     features |= unknown(name)
         return Aggregation(rows=days, aggregates=aggregates, features=features)
-
-    def _activity(self, known: Known) -> Aggregation:
-        """Return on how many days a customer was active, and against how many others'."""
-        answers = [f"{channel}_{step}" for channel in self.channels for step in STEPS[1:]]
-        own = known["events"].filter(nw.col("event_type").is_in([*self.event_types, *answers]))
-        zone = known.snapshot.time_zone
-        on = business_day(nw.col("ts_us"), time_zone=zone, span=known.snapshot.observation_us)
-        days = own.select("customer_id", day=on).unique()
-        day, cutoff = nw.col("day"), known.cutoff_day
-        aggregates = {
-            "_active_days_all": day.max() * 0.0 + 1.0,
-            "days_since_active": (nw.lit(float(cutoff)) - day.max()).cast(nw.Float64),
-            "_active_days_span": (day.max() - day.min()).cast(nw.Float64),
-            "_active_days_gaps": day.count().cast(nw.Float64) - 1.0,
-        }
-        gap = ratio(nw.col("_active_days_span"), nw.col("_active_days_gaps"))
-        features = {
-            "active_gap_days_mean": gap,
-            "active_overdue_ratio": ratio(nw.col("days_since_active"), gap),
-        }
-        for d in self.windows_days:
-            for length in (d, 2 * d):
-                if known.reaches_back(length, table="events"):
-                    aggregates[f"_active_days_{length}d"] = sum_if(day >= cutoff - length)
-            features |= _compared("active_days", d, known=known)
-        for h in self.half_lives_days:
-            decayed = ((nw.lit(float(cutoff)) - day) * (-math.log(2.0) / h)).exp().sum()
-            aggregates[f"_active_days_decayed_{h}d"] = decayed
-            features[f"active_days_decayed_{h}d"] = counted(f"_active_days_decayed_{h}d")
-        shortest = min(self.windows_days)
-        features |= unknown("power_user_rank")
-        if known.reaches_back(shortest, table="events"):
-            active = nw.col("_active_days_all")
-            rank = nw.col(f"_active_days_{shortest}d").rank("min").over("_active_days_all")
-            below = ratio(rank - 1.0, active.sum().over("_active_days_all") - 1.0)
-            features["power_user_rank"] = nw.when(~active.is_null()).then(below)
-        return Aggregation(rows=days, aggregates=aggregates, features=features)
-
-
-def _compared(name: str, days: int, *, known: Known) -> dict[str, nw.Expr]:
-    """Return the count of a window and its change against the window before it, null if not seen."""
-    window, change = f"{name}_{days}d", f"{name}_change_{days}d"
-    if not known.reaches_back(days, table="events"):
-        return unknown(window, change)
-    now = counted(f"_{window}")
-    if not known.reaches_back(2 * days, table="events"):
-        return {window: now, **unknown(change)}
-    return {window: now, change: 2.0 * now - counted(f"_{name}_{2 * days}d")}

@@ -10,6 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from churnkit.features.build import Aggregation, Known, Phrase, ratio, sum_if, unknown
+from churnkit.features.counts import counted, recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,20 +18,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["STEPS", "Messages", "counted", "recent"]
+__all__ = ["STEPS", "Messages"]
 
 STEPS = ("sent", "opened", "clicked")
 DAYS_PER_WEEK = 7.0
-
-
-def counted(name: str) -> nw.Expr:
-    """Return an aggregate that is 0 for customers without a row in its table."""
-    return nw.col(name).fill_null(0.0)
-
-
-def recent(known: Known, days: int) -> nw.Expr:
-    """Return whether a row lies in the last ``days`` business days."""
-    return nw.col("ts_us") >= known.days_ago_us(days)
 
 
 def share(part: nw.Expr, whole: nw.Expr) -> nw.Expr:

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from churnkit.data.clock import business_day
 from churnkit.features.build import Aggregation, Known, Phrase, ratio, sum_if, unknown
-from churnkit.features.messages import counted, recent
+from churnkit.features.counts import counted, recent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

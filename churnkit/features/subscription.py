@@ -10,7 +10,7 @@ import narwhals as nw
 from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ParameterError
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, Known, Phrase, sum_if, unknown
-from churnkit.features.messages import counted
+from churnkit.features.counts import counted
 from churnkit.features.options import checked_days, checked_names
 from churnkit.features.subscription_moves import MOVE_PHRASES, moves
 

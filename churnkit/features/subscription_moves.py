@@ -9,7 +9,7 @@ import narwhals as nw
 from churnkit.data.clock import business_day
 from churnkit.data.windows import US_PER_DAY
 from churnkit.features.build import Aggregation, Known, Phrase, sum_if
-from churnkit.features.messages import counted
+from churnkit.features.counts import counted
 
 __all__ = ["MOVE_PHRASES", "moves"]
 

@@ -17,7 +17,7 @@ from churnkit.features.build import (
     sum_if,
     unknown,
 )
-from churnkit.features.messages import counted
+from churnkit.features.counts import counted
 from churnkit.features.options import checked_days, checked_names
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from churnkit.data.tables import SURVEYS
 from churnkit.features.build import FEATURE_BUILDERS, Aggregation, Known, Phrase, unknown
-from churnkit.features.messages import counted
+from churnkit.features.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
