@@ -7,12 +7,13 @@ table, for readers who cannot see it or want to copy them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.reporting.axes import HEIGHT, WIDTH, Axes, Shape, path_of
 from churnkit.reporting.numbers import nice_ticks, short
 
 if TYPE_CHECKING:
@@ -20,20 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-__all__ = ["Axes", "Bars", "Chart", "Line", "Shape", "bar_chart", "line_chart", "spark_path"]
-
-WIDTH, HEIGHT = 370, 250
-LEFT, RIGHT, TOP, BOTTOM = 60, 18, 12, 44
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """One SVG element: its tag, attributes, and the text in it or the tooltip on it."""
-
-    tag: str
-    attributes: dict[str, Any]
-    text: str = ""
-    tooltip: str = ""
+__all__ = ["Bars", "Chart", "Line", "bar_chart", "line_chart", "spark_path"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,73 +77,6 @@ class Bars:
     y: ArrayLike
 
 
-@dataclass(frozen=True, kw_only=True)
-class Axes:
-    """Two axes: their ranges, names and how their numbers are written."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    x_name: str = ""
-    y_name: str = ""
-    x_ticks: Sequence[tuple[float, str]] = ()
-    y_format: Callable[[float], str] = field(default=short)
-    height: int = HEIGHT
-
-    def at_x(self, value: float) -> float:
-        """Return the place of a value on the page."""
-        low, high = self.x
-        return round(LEFT + (value - low) / ((high - low) or 1.0) * (WIDTH - LEFT - RIGHT), 1)
-
-    def at_y(self, value: float) -> float:
-        """Return the height of a value on the page; SVG counts from the top."""
-        low, high = self.y
-        inside = self.height - TOP - BOTTOM
-        return round(TOP + (high - value) / (high - low) * inside, 1)
-
-    def shapes(self) -> list[Shape]:
-        """Return grid lines, tick labels and the names of the axes."""
-        drawn = []
-        bottom = self.height - BOTTOM
-        for tick in nice_ticks(*self.y):
-            if not self.y[0] - 1e-9 <= tick <= self.y[1] + 1e-9:
-                continue
-            at = self.at_y(tick)
-            style = "axis" if tick == 0 else "grid"
-            drawn.append(_segment(style, LEFT, at, WIDTH - RIGHT, at))
-            drawn.append(_text("tick end", LEFT - 6, at + 4, self.y_format(tick)))
-        for value, text in self.x_ticks:
-            drawn.append(_text("tick middle", self.at_x(value), bottom + 16, text))
-        middle = (LEFT + WIDTH - RIGHT) / 2
-        drawn.append(_text("axis-name middle", middle, self.height - 6, self.x_name))
-        if self.y_name:
-            turned = f"rotate(-90 10 {(TOP + bottom) / 2})"
-            drawn.append(
-                Shape(
-                    tag="text",
-                    attributes={
-                        "class": "axis-name middle",
-                        "x": 10,
-                        "y": (TOP + bottom) / 2,
-                        "transform": turned,
-                    },
-                    text=self.y_name,
-                )
-            )
-        return drawn
-
-
-def _segment(style: str, x1: float, y1: float, x2: float, y2: float) -> Shape:
-    return Shape(tag="line", attributes={"class": style, "x1": x1, "y1": y1, "x2": x2, "y2": y2})
-
-
-def _text(style: str, x: float, y: float, text: str) -> Shape:
-    return Shape(tag="text", attributes={"class": style, "x": x, "y": y}, text=text)
-
-
-def _path(xs: Sequence[float], ys: Sequence[float]) -> str:
-    return "M" + "L".join(f"{x:g},{y:g}" for x, y in zip(xs, ys, strict=True))
-
-
 def _runs(known: np.ndarray) -> list[np.ndarray]:
     """Return the positions of each unbroken run of known points."""
     places = np.flatnonzero(known)
@@ -173,10 +94,10 @@ def _line_shapes(line: Line, axes: Axes) -> list[Shape]:
         for run in _runs(np.isfinite(low) & np.isfinite(high)):
             around = [(axes.at_x(x[i]), axes.at_y(high[i])) for i in run]
             around += [(axes.at_x(x[i]), axes.at_y(low[i])) for i in run[::-1]]
-            path = _path([p[0] for p in around], [p[1] for p in around]) + "Z"
+            path = path_of([p[0] for p in around], [p[1] for p in around]) + "Z"
             drawn.append(Shape(tag="path", attributes={"class": f"band {line.style}", "d": path}))
     for run in _runs(np.isfinite(y)):
-        path = _path([axes.at_x(x[i]) for i in run], [axes.at_y(y[i]) for i in run])
+        path = path_of([axes.at_x(x[i]) for i in run], [axes.at_y(y[i]) for i in run])
         drawn.append(Shape(tag="path", attributes={"class": f"line {line.style}", "d": path}))
     if line.dots:
         names = dict(axes.x_ticks)
@@ -267,9 +188,7 @@ def bar_chart(
             )
     legend = [(b.style, b.name) for b in bars] if len(bars) > 1 else []
     if level is not None:
-        shapes.append(
-            _segment("reference", LEFT, axes.at_y(level[0]), WIDTH - RIGHT, axes.at_y(level[0]))
-        )
+        shapes.append(axes.across("reference", level[0]))
         legend = [*([(b.style, b.name) for b in bars]), ("reference", level[1])]
     rows = [
         [name, *(y_format(float(heights[n][i])) for n in range(len(bars)))]
@@ -302,4 +221,4 @@ def spark_path(values: Sequence[float | None], *, width: int = 96, height: int =
     span, last = high - low, len(values) - 1
     xs = [round(2 + i / last * (width - 4), 1) for i, _ in known]
     ys = [round(2 + (high - v) / span * (height - 4), 1) for _, v in known]
-    return _path(xs, ys)
+    return path_of(xs, ys)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.reporting.charts import Axes, Bars, Chart, Line, Shape, bar_chart, line_chart
+from churnkit.reporting.axes import Axes, Shape
+from churnkit.reporting.charts import Bars, Chart, Line, bar_chart, line_chart
 from churnkit.reporting.numbers import amount, chance, count, decimal, nice_ticks, short
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.formulas import FORMULAS, formula_info
-from churnkit.reporting.charts import Axes, Chart, Line, line_chart, spark_path
+from churnkit.reporting.axes import Axes
+from churnkit.reporting.charts import Chart, Line, line_chart, spark_path
 from churnkit.reporting.numbers import amount, count, decimal, metric, nice_ticks, percent
 from churnkit.retention.report import ALL
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.reporting.charts import Axes, Chart, Line, line_chart
+from churnkit.reporting.axes import Axes
+from churnkit.reporting.charts import Chart, Line, line_chart
 from churnkit.reporting.numbers import amount, count, nice_ticks, percent, short
 
 if TYPE_CHECKING:

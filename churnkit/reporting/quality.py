@@ -9,7 +9,8 @@ import numpy as np
 
 from churnkit.evaluation.predictive import decile_table, lift_table, reliability_table
 from churnkit.evaluation.profit import CAMPAIGN_2013, best_share_to_contact, profit_curve
-from churnkit.reporting.charts import Axes, Bars, Chart, Line, bar_chart, line_chart
+from churnkit.reporting.axes import Axes
+from churnkit.reporting.charts import Bars, Chart, Line, bar_chart, line_chart
 from churnkit.reporting.history import plain_name
 from churnkit.reporting.numbers import amount, decimal, nice_ticks, percent, short
 

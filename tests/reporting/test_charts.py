@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnkit.reporting.charts import Axes, Bars, Line, bar_chart, line_chart, spark_path
+from churnkit.reporting.axes import Axes
+from churnkit.reporting.charts import Bars, Line, bar_chart, line_chart, spark_path
 from churnkit.reporting.numbers import nice_ticks
 
 AXES = Axes(x=(0.0, 10.0), y=(0.0, 1.0))
