@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.models.base import stack
 from churnkit.models.calibration import Calibrator, NoCalibrator, choose_calibrator
-from churnkit.models.log_odds import level_shift, log_loss_of, logit, sigmoid
+from churnkit.models.log_odds import level_shift, log_loss_of, logit, losses_of, sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ __all__ = [
     "churn_validation_loss",
     "fit_churn",
     "learn_churn",
+    "losses_beside",
     "split_for_validation",
 ]
 
@@ -194,6 +195,14 @@ def churn_validation_loss(
     """
     raw = learn_churn(earlier, learner=learner).predict_raw(newest.features)
     return log_loss_of(_at_own_level(raw, newest.churned), newest.churned)
+
+
+def losses_beside(
+    raw: Floats, forecast: ChurnForecast | None, *, churned: NDArray[np.bool_]
+) -> Floats:
+    """Return each customer's loss of log-odds beside the classical model, at the best weight."""
+    blended = _blend(raw, forecast, weight=_best_weight(raw, forecast, churned=churned))
+    return losses_of(_at_own_level(blended, churned), churned)
 
 
 def _best_weight(

@@ -10,6 +10,7 @@ from churnkit.models.bins import shared_bins
 from churnkit.models.churn import fit_churn, learn_churn, split_for_validation
 from churnkit.models.contract import ContractValue, fit_contract_value
 from churnkit.models.fitted import Models
+from churnkit.models.grain import finer_settings
 from churnkit.models.interval import fit_interval
 from churnkit.models.learner import MODELS
 from churnkit.models.level import fit_level
@@ -49,24 +50,23 @@ def fit_models(
     notes : dict
         What was chosen and why, by ``churn.``, ``spend.`` and ``level.`` name, for the run's log.
     """
-    churn_learner, spend_learner = (
-        MODELS[name](params=params, seed=settings.seed, threads=settings.threads)
-        for name, params in (
-            (settings.churn_model, settings.churn_params),
-            (settings.spend_model, settings.spend_params),
-        )
-    )
     value = fit_contract_value(train)
     if value is not None:
-        return _fit_contracts(train, value=value, learner=churn_learner, settings=settings)
+        return _fit_contracts(train, value=value, settings=settings)
     split = split_for_validation(train)
-    final = _learn(train, settings=settings, churn=churn_learner, spend=spend_learner)
-    first: tuple[FittedLearner | None, SpendModel | None] = (None, None)
-    if split is not None:
-        first = _learn(split[0], settings=settings, churn=churn_learner, spend=spend_learner)
     no_order = all(np.array_equal(s.churned, s.future_orders == 0) for s in train)
     newest = train[-1]
     forecast = newest.forecast(settings.purchase_kind)
+    first: tuple[FittedLearner | None, SpendModel | None] = (None, None)
+    trees = "usual"
+    if split is not None:
+        first = _learn(split[0], settings=settings)
+        beside = forecast if no_order else None
+        finer = finer_settings(settings, train=train, split=split, first=first[0], forecast=beside)
+        if finer is not None:
+            settings, trees = finer, "finer"
+            first = _learn(split[0], settings=settings)
+    final = _learn(train, settings=settings)
     churn = fit_churn(
         train,
         final=final[0],
@@ -110,7 +110,7 @@ def fit_models(
         churn_is_no_order=no_order,
         total=total,
     )
-    notes = {f"churn.{k}": v for k, v in churn.notes.items()}
+    notes = {f"churn.{k}": v for k, v in churn.notes.items()} | {"churn.trees": trees}
     notes |= {f"spend.{k}": v for k, v in spend.notes.items()}
     notes |= {"level.churn": settings.churn_level, "level.spend": settings.spend_level}
     for point in level.points:
@@ -119,14 +119,23 @@ def fit_models(
     return models, notes
 
 
+def _learners(settings: ModelSettings) -> tuple[Learner, Learner]:
+    """Return the learners of churn and of spend."""
+    churn, spend = (
+        MODELS[name](params=params, seed=settings.seed, threads=settings.threads)
+        for name, params in (
+            (settings.churn_model, settings.churn_params),
+            (settings.spend_model, settings.spend_params),
+        )
+    )
+    return churn, spend
+
+
 def _learn(
-    snapshots: Sequence[LabelledSnapshot],
-    *,
-    settings: ModelSettings,
-    churn: Learner,
-    spend: Learner,
+    snapshots: Sequence[LabelledSnapshot], *, settings: ModelSettings
 ) -> tuple[FittedLearner, SpendModel]:
     """Fit all that is learned of the same rows in turn, so that only their bins are in memory."""
+    churn, spend = _learners(settings)
     return (
         learn_churn(snapshots, learner=churn),
         learn_spend(snapshots, learner=spend, objective=settings.objective),
@@ -137,10 +146,10 @@ def _fit_contracts(
     train: Sequence[LabelledSnapshot],
     *,
     value: ContractValue,
-    learner: Learner,
     settings: ModelSettings,
 ) -> tuple[Models, dict[str, Any]]:
     """Fit the churn of subscribers; what they pay follows from what they pay now."""
+    learner, _ = _learners(settings)
     split = split_for_validation(train)
     churn = fit_churn(
         train,

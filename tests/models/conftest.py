@@ -92,6 +92,22 @@ def history(*, customers=1_000, seed=1, season=0.0, test_day=720, horizon_days=6
     )
 
 
+def traders(*, seed, customers=500):
+    """Return a history of customers who order every 30 days, give or take two, until they leave."""
+    rng, rows = np.random.default_rng(seed), []
+    for number in range(customers):
+        day, size = rng.uniform(0, 600), rng.lognormal(7.0, 1.2)
+        end = min(day + rng.exponential(500), 900)
+        while day < end:
+            rows.append((number, int(day), size * rng.lognormal(0.0, 0.2)))
+            day += rng.normal(30.0, 2.0)
+    orders = np.array(rows)
+    return SimpleNamespace(
+        train=[labelled(orders, cutoff_day=day, horizon_days=31) for day in range(300, 750, 30)],
+        test=labelled(orders, cutoff_day=800, horizon_days=31),
+    )
+
+
 @pytest.fixture(scope="session")
 def shop():
     """Give a shop without a season: training snapshots and a test."""
@@ -106,6 +122,12 @@ def fitted(shop):
 
     models, notes = fit_models(shop.train, settings=SETTINGS, judge=spend_metrics)
     return SimpleNamespace(models=models, notes=notes)
+
+
+@pytest.fixture
+def make_traders():
+    """Give the maker of traders."""
+    return traders
 
 
 @pytest.fixture
