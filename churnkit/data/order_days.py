@@ -18,6 +18,9 @@ KEY = ("customer_id", "order_key")
 
 OPTIONAL = {"discount": nw.Float64, "quantity": nw.Float64, "refunded_at_us": nw.Int64}
 
+NOTHING = 1e-6
+"""Amounts below this are what rounding leaves of lines that cancel each other: 0.1 + 0.2 - 0.3."""
+
 ORDER_COLUMNS = (
     "customer_id",
     "ts_us",
@@ -38,21 +41,21 @@ ORDER_COLUMNS = (
 
 def flag_single_days(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Mark net positive days of orders that have no other day."""
-    is_order = nw.when(nw.col("amount") > 0).then(nw.lit(1)).otherwise(nw.lit(0))
+    is_order = nw.when(nw.col("amount") >= NOTHING).then(nw.lit(1)).otherwise(nw.lit(0))
     return daily.with_columns(is_order=is_order)
 
 
 def flag_orders(daily: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Mark the first positive day of each order, and when its running net falls to zero."""
-    positive = nw.when(nw.col("amount") > 0).then(nw.lit(1)).otherwise(nw.lit(0))
+    positive = nw.when(nw.col("amount") >= NOTHING).then(nw.lit(1)).otherwise(nw.lit(0))
     over = {"order_by": "day"}
     running = daily.with_columns(positive=positive).with_columns(
         so_far=nw.col("positive").cum_sum().over(*KEY, **over),
         net=nw.col("amount").cum_sum().over(*KEY, **over),
     )
     is_order = (nw.col("positive") == 1) & (nw.col("so_far") == 1)
-    # A cent's rounding must not keep a refunded order alive.
-    emptied = nw.when((nw.col("so_far") > 0) & (nw.col("net") < 1e-6)).then(nw.col("ts_us"))
+    # Rounding must not keep a refunded order alive.
+    emptied = nw.when((nw.col("so_far") > 0) & (nw.col("net") < NOTHING)).then(nw.col("ts_us"))
     return running.with_columns(
         is_order=nw.when(is_order).then(nw.lit(1)).otherwise(nw.lit(0)),
         refunded_at_us=emptied.min().over(*KEY),

@@ -112,12 +112,16 @@ def _subscription_checks(mapped: frozenset[str]) -> list[Check]:
     if "subscription_id" in mapped:
         # A period that outlasts the start of the next is set aside, so that what is left of a
         # subscription can have no overlap at all: each period ends before every later one begins.
-        next_us = (
-            nw.col("started_at_us")
-            .shift(-1)
-            .over("subscription_id", order_by=("started_at_us", "ended_at_us"))
+        started, ended = nw.col("started_at_us"), nw.col("ended_at_us")
+        next_us = started.shift(-1).over(
+            "subscription_id", order_by=("started_at_us", "ended_at_us")
         )
-        outlasts = nw.col("ended_at_us").is_null() | (nw.col("ended_at_us") > next_us)
+        # Nulls come first: beside an open period, the next may be an empty one of the same start,
+        # as a change of plan on the first day leaves it.
+        lasting = nw.when(ended == started).then(nw.lit(0)).otherwise(nw.lit(1))
+        beside = lasting.sum().over("subscription_id", "started_at_us") > 1
+        is_followed = (started.max().over("subscription_id") > started) | beside
+        outlasts = (ended.is_null() & is_followed) | (ended > next_us)
         checks.append(
             Check(
                 name="subscription_overlap",

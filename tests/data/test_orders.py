@@ -320,6 +320,22 @@ def test_an_order_is_refunded_when_its_net_is_nothing(orders_of, engine, amounts
     assert all((r["refunded_at_us"] is not None) == refunded for r in rows)
 
 
+@pytest.mark.parametrize("days", [(0, 0, 0), (0, 0, 0, 1)])
+@pytest.mark.parametrize("order_id", ["1", None])
+def test_lines_that_cancel_each_other_on_a_day_are_no_order(orders_of, engine, days, order_id):
+    """What rounding leaves of an order cancelled on its day is nothing, in whatever order it is added."""
+    amounts = (0.1, 0.2, -0.3, 0.0)  # 0.1 + 0.2 - 0.3 is 5.6e-17 in doubles
+    for turned in (1, -1):
+        lines = [
+            line(day=d, amount=a, order_id=order_id)
+            for d, a in list(zip(days, amounts, strict=False))[::turned]
+        ]
+
+        rows = engine.collect(orders_of(lines)).to_pylist()
+
+        assert [(r["is_order"], r["is_order_day"]) for r in rows] == [(0, 0)] * len(rows)
+
+
 def test_free_and_returned_lines_are_rows_but_no_orders(orders_of, engine):
     """A free order and a return without a purchase are kept for their money and their customer."""
     rows = engine.collect(orders_of([line(amount=0.0), line("b", amount=-5.0)])).to_pylist()

@@ -85,6 +85,25 @@ def test_overlapping_periods_of_one_subscription_are_set_aside(loaded):
     assert sorted(kept["mrr"]) == [2.0, 3.0, 4.0, 5.0, 6.0]
 
 
+@pytest.mark.parametrize("empty", [1, 2])
+def test_an_empty_period_overlaps_nothing_that_starts_with_it(loaded, empty):
+    """A plan changed in its first instant leaves an empty period: the one that runs is kept."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a"] * (2 + empty) + ["b", "b"],
+            "subscription_id": ["s"] * (2 + empty) + ["t", "t"],
+            "started_at": [DAY - pd.Timedelta(days=9)] + [DAY] * (1 + empty) + [DAY, DAY],
+            "ended_at": [DAY] * (1 + empty) + [pd.NaT, DAY + pd.Timedelta(days=5), pd.NaT],
+            "mrr": [float(m) for m in range(4 + empty)],
+        }
+    )
+
+    kept, broken, _ = loaded("subscriptions", frame)
+
+    assert broken == {"subscription_overlap": 1}
+    assert sorted(kept["mrr"]) == [float(m) for m in range(3 + empty)]
+
+
 def test_an_open_period_overlaps_every_later_one(loaded):
     """A period without an end is set aside where the same subscription starts again."""
     frame = pd.DataFrame(
