@@ -248,9 +248,8 @@ def _measure(
         counts["subscriptions"] = subscribed[2]
     if "surveys" in tables:
         rows += survey_metrics(tables["surveys"], kinds=prepared.surveys, scope=scope)
-    if "rewards" in tables:
-        redeemed = "redeemed_at_us" in columns_of(tables["rewards"])
-        rows += reward_metrics(tables["rewards"], has_redeemed=redeemed, scope=scope)
+    if prepared.has_redeemed:
+        rows += reward_metrics(tables["rewards"], scope=scope)
     if "support_tickets" in tables:
         tickets = tables["support_tickets"]
         rows += support_metrics(tickets, counts=counts, columns=columns_of(tickets), scope=scope)

@@ -113,16 +113,13 @@ def survey_metrics(
     return rows
 
 
-def reward_metrics(
-    rewards: nw.LazyFrame[Any], *, has_redeemed: bool, scope: Scope
-) -> list[ReportRow]:
+def reward_metrics(rewards: nw.LazyFrame[Any], *, scope: Scope) -> list[ReportRow]:
     """Return the ``redemption_rate`` of the rewards issued in each period.
 
     A reward counts as redeemed if that happened before the end of the report, in whichever period.
     """
     end_us = scope.periods.boundaries_us[-1]
-    used = nw.col("redeemed_at_us") < end_us if has_redeemed else nw.lit(value=False)
-    redeemed = nw.when(used).then(nw.lit(1)).otherwise(nw.lit(0))
+    redeemed = nw.when(nw.col("redeemed_at_us") < end_us).then(nw.lit(1)).otherwise(nw.lit(0))
     found = {
         (row["period"], row["segment"]): row
         for row in counted(rewards, at="issued_at_us", scope=scope, redeemed=redeemed)

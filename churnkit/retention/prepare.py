@@ -45,6 +45,7 @@ class Prepared:
     has_carts: bool
     has_purchases: bool
     surveys: tuple[str, ...]
+    has_redeemed: bool
     ticket_times: frozenset[str]
 
 
@@ -86,6 +87,7 @@ def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepare
         has_carts=has_carts,
         has_purchases=has_purchases,
         surveys=surveys,
+        has_redeemed="rewards" in tables and "redeemed_at_us" in columns_of(tables["rewards"]),
         ticket_times=frozenset(
             name
             for name in TICKET_TIMES
@@ -128,6 +130,9 @@ def absent_metrics(
     for name in SURVEY_METRICS:
         missing((name,), f"surveys has no survey {name!r}", when=name not in prepared.surveys)
     missing(("redemption_rate",), "rewards is not given", when=table("rewards"))
+    missing(
+        ("redemption_rate",), "rewards has no column redeemed_at", when=not prepared.has_redeemed
+    )
     missing(SUPPORT_METRICS, "support_tickets is not given", when=table("support_tickets"))
     missing(("contact_rate",), "orders and subscriptions are not given", when=customers)
     for column, names in TICKET_TIMES.items():

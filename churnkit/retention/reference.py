@@ -35,7 +35,7 @@ METRIC_SOURCES = {
     "pareto_share": ("orders", "`churnkit metrics`, `--view concentration`"),
     "power_user_share": ("events", "`churnkit metrics`, `--view power_users`"),
     "purchase_frequency": ("orders", REPORT),
-    "redemption_rate": ("rewards", REPORT),
+    "redemption_rate": ("rewards with redeemed_at", REPORT),
     "repeat_purchase_rate": ("orders", REPORT),
     "repurchase_probability": ("orders", "`--view ladder`"),
     "resolution_hours": ("support_tickets with resolved_at", REPORT),

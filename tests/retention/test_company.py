@@ -314,6 +314,17 @@ def test_support_is_measured_without_orders(shop, report):
     )
 
 
+def test_rewards_without_the_time_of_their_use_have_no_redemption_rate(shop, in_engine, engine):
+    """Rewards of which nobody knows whether they were used are no rewards that nobody used."""
+    frames = in_engine({"rewards": shop.tables["rewards"].select(["customer_id", "issued_at"])})
+
+    found = retention_metrics(frames, engine=engine, time_zone="UTC", start=START, end=END)
+
+    assert found.rows == ()
+    reasons = {gone.metric: gone.reason for gone in found.absent}
+    assert reasons["redemption_rate"] == "rewards has no column redeemed_at"
+
+
 def test_tickets_without_times_have_no_metrics_of_time(shop, in_engine, engine):
     """A column that is not given makes its metrics absent, with the reason."""
     tickets = shop.tables["support_tickets"].select(["customer_id", "opened_at"])
