@@ -26,6 +26,13 @@ def init(
         Path | None, typer.Option(metavar="YAML", help="Default: the first file's name with .yaml.")
     ] = None,
     time_zone: Annotated[str, typer.Option(help="Business zone of naive times.")] = "UTC",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OURS=THEIRS",
+            help="A column whose name says nothing: customer_id='Loyalty Card'; may be repeated.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -41,7 +48,7 @@ def init(
     with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
         from churnkit.pipeline import init as do
 
-        result = do(*files, output=output, time_zone=time_zone, replace=force)
+        result = do(*files, output=output, time_zone=time_zone, column=column or (), replace=force)
         console.finish(result, lambda: show.started(console, result))
 
 

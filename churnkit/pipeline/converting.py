@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from churnkit.data.windows import US_PER_DAY
 from churnkit.engines import quoted
 from churnkit.errors import DataError
-from churnkit.pipeline.spellings import plain
+from churnkit.pipeline.spellings import forms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +55,7 @@ PRICES = frozenset(
     {
         *("price", "unitprice", "itemprice", "priceperunit"),
         *("preis", "prix", "precio", "prezzo", "preco"),
+        *("prixunitaire", "preciounitario", "einzelpreis", "stuckpreis"),
     }
 )
 LOOKED_AT = 10_000  # rows that show which forms a column can have at all
@@ -117,7 +118,7 @@ def convert_table(
             computed[ours] = time
         if ours in AMOUNTS:
             amount = _number(file, theirs)
-            if ours == "amount" and "quantity" in columns and plain(theirs) in PRICES:
+            if ours == "amount" and "quantity" in columns and PRICES.intersection(forms(theirs)):
                 amount = f"{_cast(columns['quantity'])} * {amount or _cast(theirs)}"
             if amount is not None:
                 computed[ours] = amount

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from churnkit.engines import quoted
 from churnkit.errors import DataError
 from churnkit.pipeline.recognising import recognise
-from churnkit.pipeline.spellings import SPELLINGS, plain
+from churnkit.pipeline.spellings import SPELLINGS, forms, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,10 @@ class JoinedLines:
 
 
 def join_lines(
-    files: Mapping[str, Sequence[str]], *, said: Mapping[str, Sequence[str]]
+    files: Mapping[str, Sequence[str]],
+    *,
+    said: Mapping[str, Sequence[str]],
+    named: Sequence[tuple[str, str]] = (),
 ) -> JoinedLines | None:
     """Return how two files join, None if no file holds lines with amounts and without a customer.
 
@@ -50,13 +53,15 @@ def join_lines(
         The columns of each file.
     said : mapping of str to sequence of str
         The tables of those files of which it was said; "" stands for what the columns say.
+    named : sequence of (str, str)
+        Our names of columns, each with a file's own, whatever that is called.
 
     Raises
     ------
     DataError
         If several files hold lines.
     """
-    found = {file: recognise(columns) for file, columns in files.items()}
+    found = {file: recognise(columns, named=named) for file, columns in files.items()}
     tables = {file: set(said.get(file, ("",))) for file in files}
     lines = [f for f, columns in found.items() if tables[f] == {""} and _is_lines(columns)]
     heads = [
@@ -76,7 +81,7 @@ def join_lines(
         raise DataError(msg)
     head, other = heads[0], lines[0]
     key, key_of_lines = _key(files[head], found[head]), found[other]["order_id"]
-    kept = [c for c in files[head] if c != key and plain(c) not in SUMS]
+    kept = [c for c in files[head] if c != key and not SUMS.intersection(forms(c))]
     taken = {column.lower() for column in kept}
     selected = [f"source.{quoted(column)}" for column in kept]
     for column in files[other]:

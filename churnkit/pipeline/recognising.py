@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from churnkit.config import TABLE_COLUMNS
 from churnkit.errors import DataError, ParameterError
-from churnkit.pipeline.spellings import SPELLINGS, plain
+from churnkit.pipeline.spellings import SPELLINGS, called, plain
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    Named = Sequence[tuple[str, str]]
 
 __all__ = ["RecognisedFile", "other_customers", "recognise", "recognise_files"]
 
@@ -32,6 +34,12 @@ SIGNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 ORDERED = ("amount", "order_id", "product_id", "quantity")
 SURVEYS = ("csat", "nps", "ces")
+# A survey tool exports the question itself as the name of the column.
+QUESTIONS = {
+    "nps": re.compile(r"likel(y|ihood).*recommend"),
+    "csat": re.compile(r"how(dis)?satisfied"),
+    "ces": re.compile(r"how(easy|difficult)|howmucheffort"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,12 @@ class RecognisedFile:
     survey: str | None = None
 
 
-def recognise(columns: Sequence[str], *, table: str = "orders") -> dict[str, str]:
+def recognise(
+    columns: Sequence[str], *, table: str = "orders", named: Named = ()
+) -> dict[str, str]:
     """Return our column names of a table with those of a file that look like them.
+
+    Those that were ``named``, as pairs of our name and the file's, need not look like anything.
 
     Examples
     --------
@@ -65,12 +77,21 @@ def recognise(columns: Sequence[str], *, table: str = "orders") -> dict[str, str
     {'customer_id': 'Customer ID', 'ts': 'InvoiceDate', 'order_id': 'Invoice',
      'product_id': 'StockCode', 'quantity': 'Quantity'}
     """
-    by_name = {plain(column): column for column in columns}
+    by_name = called(columns)
+    said = {
+        ours: theirs for ours, theirs in named if ours in SPELLINGS[table] and theirs in columns
+    }
     found: dict[str, str] = {}
     for ours, spellings in SPELLINGS[table].items():
-        match = next((by_name[s] for s in spellings if s in by_name), None)
+        match = said.get(ours) or next((by_name[s] for s in spellings if s in by_name), None)
+        if match in said.values() and ours not in said:
+            continue
         if match is not None and match not in found.values():
             found[ours] = match
+    if table == "surveys" and "score" not in found:
+        asked = [c for c in columns if any(q.search(plain(c)) for q in QUESTIONS.values())]
+        if asked:
+            found["score"] = asked[0]
     return found
 
 
@@ -82,9 +103,9 @@ def other_customers(columns: Sequence[str], *, than: str) -> list[str]:
     >>> other_customers(["order_id", "customer_id", "customer_unique_id"], than="customer_id")
     ['customer_unique_id']
     """
-    by_name = {plain(column): column for column in columns}
-    called = (by_name[s] for s in SPELLINGS["orders"]["customer_id"] if s in by_name)
-    return [column for column in dict.fromkeys(called) if column != than]
+    by_name = called(columns)
+    ids = (by_name[s] for s in SPELLINGS["orders"]["customer_id"] if s in by_name)
+    return [column for column in dict.fromkeys(ids) if column != than]
 
 
 def recognise_files(
@@ -92,6 +113,7 @@ def recognise_files(
     *,
     said: Mapping[str, Sequence[str]],
     times: Callable[[str], Sequence[str]] = lambda _: (),
+    named: Named = (),
 ) -> list[RecognisedFile]:
     """Return what each file is, in the order of the tables.
 
@@ -106,6 +128,8 @@ def recognise_files(
     times : callable
         Returns the columns of a file whose values are times. Where no column is called like the
         ``ts`` of a table, the only one of these is taken.
+    named : sequence of (str, str)
+        Our names of columns, each with a file's own, whatever that is called.
 
     Raises
     ------
@@ -115,11 +139,12 @@ def recognise_files(
         If a file is of no table or could be of several, two are of one, or a needed column is not
         there.
     """
+    _refuse_unknown(named, files)
     by_table: dict[str, RecognisedFile] = {}
     given = [(file, table) for file in files for table in said.get(file, ("",))]
     for file, wanted in given:
         columns = files[file]
-        table = wanted or _table_of(file, columns, times=times)
+        table = wanted or _table_of(file, columns, times=times, named=named)
         if table not in SPELLINGS:
             guess = did_you_mean(table, SPELLINGS)
             msg = f"init: unknown table {table!r}.{guess} Known: {', '.join(SPELLINGS)}."
@@ -133,22 +158,48 @@ def recognise_files(
                 f" glob, or say what one of them is: churnkit init TABLE={file}"
             )
             raise DataError(msg)
-        by_table[table] = _recognised(table, file, columns, times=times)
+        by_table[table] = _recognised(table, file, columns, times=times, named=named)
     return [by_table[table] for table in SPELLINGS if table in by_table]
 
 
-def _table_of(file: str, columns: Sequence[str], *, times: Callable[[str], Sequence[str]]) -> str:
+def _refuse_unknown(named: Named, files: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a name that no table has, or a column that no file has."""
+    ours = dict.fromkeys(name for spellings in SPELLINGS.values() for name in spellings)
+    theirs = dict.fromkeys(column for columns in files.values() for column in columns)
+    for name, column in named:
+        if name not in ours:
+            guess = did_you_mean(name, ours)
+            msg = f"init: column: no table has a column {name!r}.{guess} Known: {', '.join(ours)}."
+            raise ParameterError(msg)
+        if column not in theirs:
+            guess = did_you_mean(column, theirs)
+            msg = f"init: column: no file has a column {column!r} for {name}.{guess}"
+            raise ParameterError(msg)
+
+
+def _table_of(
+    file: str,
+    columns: Sequence[str],
+    *,
+    times: Callable[[str], Sequence[str]],
+    named: Named = (),
+) -> str:
     """Return the one table that a file can be."""
     fits = [
         table
         for table, signs in SIGNS.items()
-        if any({*sign, *_needed(table)} <= recognise(columns, table=table).keys() for sign in signs)
+        for found in [recognise(columns, table=table, named=named)]
+        if any({*sign, *_needed(table)} <= found.keys() for sign in signs)
     ]
-    orders, costs = recognise(columns), recognise(columns, table="marketing_costs")
+    contracts = recognise(columns, table="subscriptions", named=named)
+    orders = recognise(columns, named=named)
+    costs = recognise(columns, table="marketing_costs", named=named)
     bought = any(name in orders for name in ORDERED)
     if bought and "ts" not in orders and len(found := times(file)) == 1:
         orders["ts"] = found[0]
-    if not fits and {"customer_id", "ts"} <= orders.keys():
+    if not fits and {"customer_id", "started_at", "ended_at"} <= contracts.keys():
+        fits = ["subscriptions"]  # whose price is then asked for
+    elif not fits and {"customer_id", "ts"} <= orders.keys():
         # With nothing that is bought and something else, the time may be that of joining.
         fits = ["orders"] if bought or len(columns) == len(orders) else ["orders", "customers"]
     elif not fits and "customer_id" in orders:
@@ -159,7 +210,7 @@ def _table_of(file: str, columns: Sequence[str], *, times: Callable[[str], Seque
         missing = [name for name in ("customer_id", "ts") if name not in orders]
         msg = (
             f"{file}: no column looks like {' or '.join(missing)}; columns: {', '.join(columns)}."
-            f" Say what it is, churnkit init TABLE={file}, or write the mapping by hand under data"
+            f" Say which, churnkit init --column {missing[0]}=NAME, or what the file is, TABLE={file}"
         )
         raise DataError(msg)
     if len(fits) > 1:
@@ -177,9 +228,14 @@ def _needed(table: str) -> list[str]:
 
 
 def _recognised(
-    table: str, file: str, columns: Sequence[str], *, times: Callable[[str], Sequence[str]]
+    table: str,
+    file: str,
+    columns: Sequence[str],
+    *,
+    times: Callable[[str], Sequence[str]],
+    named: Named = (),
 ) -> RecognisedFile:
-    found = recognise(columns, table=table)
+    found = recognise(columns, table=table, named=named)
     missing = [name for name in _needed(table) if name not in found]
     seen: Sequence[str] = ()
     if "ts" in missing:
@@ -191,13 +247,15 @@ def _recognised(
         several = f" (times are in {', '.join(seen)})" if len(seen) > 1 else ""
         msg = (
             f"{file}: as {table}, no column looks like {' or '.join(missing)}{several}; columns:"
-            f" {', '.join(columns)}. Write the mapping by hand: data.{table}.columns"
+            f" {', '.join(columns)}. Say which: churnkit init --column {missing[0]}=NAME"
         )
         raise DataError(msg)
     survey = None
     if table == "surveys" and "survey" not in found:
-        named = plain(found["score"]) + plain(file)
-        survey = next((kind for kind in SURVEYS if kind in named), None)
+        words, question = plain(found["score"]) + plain(file), plain(found["score"])
+        survey = next((kind for kind in SURVEYS if kind in words), None) or next(
+            (kind for kind, asked in QUESTIONS.items() if asked.search(question)), None
+        )
         if survey is None:
             msg = (
                 f"{file}: surveys without a column survey must be of one kind, and neither the column"

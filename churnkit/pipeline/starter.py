@@ -71,6 +71,7 @@ def init(
     *files: str | Path,
     output: Path | str | None = None,
     time_zone: str = "UTC",
+    column: Sequence[str] = (),
     replace: bool = False,
 ) -> Starter:
     """Write a commented configuration for data files by looking at their columns and values.
@@ -87,6 +88,8 @@ def init(
         directory.
     time_zone : str
         Business zone of naive times.
+    column : sequence of str
+        ``OURS=THEIRS`` for columns whose names say nothing: ``customer_id=Loyalty Card``.
     replace : bool
         Whether an existing file may be replaced.
 
@@ -96,8 +99,9 @@ def init(
         If a file cannot be read, is of no table or may be of several, none has orders or
         subscriptions, or values can be read in two ways.
     ParameterError
-        If ``output`` exists, or a table that was said does not.
+        If ``output`` exists, or a table or a column that was said does not.
     """
+    named = [_pair(one) for one in column]
     said: dict[str, list[str]] = {}
     views, columns, encodings = {}, {}, {}
     with DuckDBEngine() as engine:
@@ -110,13 +114,16 @@ def init(
             source = source_of(path, encoding=encodings[path])
             views[path] = source.view(engine, ids=frozenset())
             columns[path] = list(engine.column_types(views[path]))
-        if (both := join_lines(columns, said=said)) is not None:
+        if (both := join_lines(columns, said=said, named=named)) is not None:
             encodings[both.head] = encoding_of(both.head, both.lines)
             views[both.head] = _joined(both, encoding=encodings[both.head]).view(engine)
             columns[both.head] = list(engine.column_types(views[both.head]))
             del columns[both.lines]
         found = recognise_files(
-            columns, said=said, times=lambda file: time_columns(views[file], engine=engine)
+            columns,
+            said=said,
+            times=lambda file: time_columns(views[file], engine=engine),
+            named=named,
         )
         _something_to_learn_from(found)
         stem = DATA_FILE.sub("", Path(found[0].source).name)
@@ -155,6 +162,15 @@ def init(
         if encoding != "utf-8"
     ]
     return Starter(output=target, tables=tables, notes=tuple(notes))
+
+
+def _pair(said: str) -> tuple[str, str]:
+    """Return our name and the file's of ``OURS=THEIRS``."""
+    ours, sign, theirs = said.partition("=")
+    if not (ours and sign and theirs):
+        msg = f"init: column must look like customer_id=NAME; got {said!r}"
+        raise ParameterError(msg)
+    return ours, theirs
 
 
 def _joined(both: JoinedLines, *, encoding: str) -> QuerySource:

@@ -274,6 +274,24 @@ class TestInit:
         assert "no column looks like customer_id or ts; columns: sku, price" in done.err
         assert not (workplace / "prices.yaml").exists()
 
+    def test_columns_that_say_nothing_are_named(self, churnkit_command, workplace):
+        """``--column`` says which is which; a pair that is none is refused."""
+        rows = "".join(f"p{i % 9},2024-0{i % 9 + 1}-03\n" for i in range(60))
+        (workplace / "visits.csv").write_text(f"who,seen\n{rows}")
+
+        refused = churnkit_command("init", "visits.csv")
+        done = churnkit_command(
+            "init", "orders=visits.csv", "--column", "customer_id=who", "--column", "ts=seen"
+        )
+        wrong = churnkit_command("init", "visits.csv", "--column", "customer_id")
+
+        assert refused.code == 3
+        assert "churnkit init --column customer_id=NAME" in refused.err
+        assert done.code == 0
+        written = yaml.safe_load((workplace / "visits.yaml").read_text())
+        assert written["data"]["orders"]["columns"] == {"customer_id": "who", "ts": "seen"}
+        assert (wrong.code, "must look like customer_id=NAME" in wrong.err) == (2, True)
+
     def test_force_replaces(self, churnkit_command, workplace):
         """``--force`` writes over an existing file."""
         done = churnkit_command("init", "orders.csv", "--output", "shop.yaml", "--force", "--json")

@@ -85,6 +85,89 @@ def test_contracts_are_known_by_both_ends_and_a_price():
     }
 
 
+@pytest.mark.parametrize(
+    ("table", "columns", "ours"),
+    [
+        (
+            "subscriptions",
+            ["Mitgliedsnr.", "Vertragsbeginn", "Vertragsende", "Monatsbeitrag (€)", "Tarif"],
+            ("customer_id", "started_at", "ended_at", "mrr", "plan"),
+        ),
+        (
+            "subscriptions",
+            ["Account ID", "Start date", "Cancelled on", "MRR (USD)", "Seats"],
+            ("customer_id", "started_at", "ended_at", "mrr", "seats"),
+        ),
+        (
+            "orders",
+            ["N° client", "N° facture", "Date facture", "Réf. article", "Qté", "Montant HT"],
+            ("customer_id", "order_id", "ts", "product_id", "quantity", "amount"),
+        ),
+        (
+            "orders",
+            ["Check #", "Loyalty Card", "Closed", "Total incl. VAT"],
+            ("order_id", "customer_id", "ts", "amount"),
+        ),
+        ("orders", ["Constituent ID", "Gift Date", "amount_eur"], ("customer_id", "ts", "amount")),
+        (
+            "rewards",
+            ["Member No", "Voucher issued", "Voucher redeemed", "Voucher value"],
+            ("customer_id", "issued_at", "redeemed_at", "value"),
+        ),
+    ],
+)
+def test_exports_of_many_programs_are_recognised(table, columns, ours):
+    """Gyms, software, wholesalers, restaurants and charities; units and number signs do not matter."""
+    assert found(a=columns) == {table: dict(zip(ours, columns, strict=True))}
+
+
+def test_a_column_called_so_in_full_comes_before_one_with_a_unit():
+    """Of a total and a total without tax the plain one is the amount."""
+    columns = ["client", "date", "total excl. tax", "total"]
+
+    assert found(a=columns)["orders"]["amount"] == "total"
+
+
+def test_a_contract_without_a_price_is_asked_for_it():
+    """Both ends of a contract are no attributes of a customer."""
+    with pytest.raises(DataError, match=r"^a\.csv: as subscriptions, no column looks like mrr;"):
+        found(a=["member", "start_date", "end_date", "branch"])
+
+
+def test_a_question_says_which_survey_it_is():
+    """Tools for surveys call the column by the question."""
+    question = "How likely are you to recommend us? (0-10)"
+
+    made = recognise_files({"answers.csv": ["customer_id", "date", question]}, said={})
+
+    assert made[0].survey == "nps"
+    assert made[0].columns["score"] == question
+
+
+def test_columns_that_are_named_need_not_look_like_anything():
+    """What people say comes before what names look like, and settles which table a file is."""
+    columns = ["Bürger", "kjøpt", "date", "total", "tip"]
+    named = [("customer_id", "Bürger"), ("ts", "kjøpt"), ("amount", "tip")]
+
+    made = recognise_files({"a.csv": columns}, said={}, named=named)
+
+    assert made[0].table == "orders"
+    assert made[0].columns == dict(named)
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        (("customer", "who"), r"no table has a column 'customer'\. Did you mean 'customer_id'\?"),
+        (("customer_id", "whom"), r"no file has a column 'whom' for customer_id\. .*'who'"),
+    ],
+)
+def test_a_named_column_must_exist(pair, sentence):
+    """Typing errors on either side are told with the nearest name."""
+    with pytest.raises(ParameterError, match=sentence):
+        recognise_files({"a.csv": ["who", "date"]}, said={}, named=[pair])
+
+
 def test_surveys_of_one_kind_are_known_by_the_name_of_the_score():
     """A column nps, or a file of that name, says which survey all rows are of."""
     made = recognise_files({"answers.csv": ["customer_id", "date", "NPS"]}, said={})
