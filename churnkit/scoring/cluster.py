@@ -23,12 +23,9 @@ from churnkit.scoring.predictions import (
     value_terms,
 )
 from churnkit.scoring.request import ScoreSummary
-from churnkit.scoring.spread import (
+from churnkit.scoring.spread import Finish, Forecast, Predict, Raw
+from churnkit.scoring.spread_tables import (
     Classical,
-    Finish,
-    Forecast,
-    Predict,
-    Raw,
     forecast_schema,
     predicted_schema,
     raw_schema,

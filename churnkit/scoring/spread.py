@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.base import (
-    BASE_NUMBERS,
-    SUBSCRIPTION_NUMBERS,
-    base_numbers,
-    eligible_customers,
-)
-from churnkit.models.portfolio import Scored
-from churnkit.models.purchase import PurchaseForecast
-from churnkit.models.staying import StayForecast
+from churnkit.models.base import base_numbers, eligible_customers
 from churnkit.scoring.predictions import Drift, predicted_columns, raw_scores
-from churnkit.scoring.table import OF_SUBSCRIBERS, score_rows
+from churnkit.scoring.spread_tables import (
+    FORECAST,
+    base_names,
+    in_schema,
+    predicted_names,
+    raw_schema,
+    scored_of,
+    value_names,
+)
+from churnkit.scoring.table import score_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import date
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from churnkit.data.windows import Snapshot
     from churnkit.features.table import Finishing
@@ -32,110 +31,11 @@ if TYPE_CHECKING:
     from churnkit.models.purchase import FittedPurchases
     from churnkit.models.training import Level
     from churnkit.scoring.request import ScoreRequest
+    from churnkit.scoring.spread_tables import Classical
 
-    Floats = NDArray[np.float64]
     Tables = Iterator[pa.Table]
 
-__all__ = [
-    "Classical",
-    "Finish",
-    "Forecast",
-    "Predict",
-    "Raw",
-    "forecast_schema",
-    "predicted_schema",
-    "raw_schema",
-    "scored_of",
-]
-
-FORECAST = (
-    "order_probability",
-    "expected_orders",
-    "expected_spend",
-    "p_alive",
-    "next_order_days",
-    "worth",
-)
-PREDICTED = (
-    "churn_probability",
-    "expected_spend",
-    "expected_ltv",
-    "value_at_risk",
-    "expected_spend_low",
-    "expected_spend_high",
-    "expected_orders",
-    "p_alive",
-    "next_order_us",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Classical:
-    """The day of the forecast by each classical model; None without one.
-
-    Attributes
-    ----------
-    purchases : date or None
-        Of the purchase model.
-    stays : date or None
-        Of the retention curve, where the customers are subscribers.
-    """
-
-    purchases: date | None = None
-    stays: date | None = None
-
-
-def raw_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
-    """Return the columns of :class:`Raw`."""
-    import pyarrow as pa
-
-    fields = [("customer_id", pa.string()), ("eligible", pa.bool_())]
-    numbers = (*_base(bundle), "log_odds", *_values(bundle))
-    fields += [(name, pa.float64()) for name in numbers]
-    fields += _reasons(request)
-    return pa.schema([*fields, ("drift", pa.list_(pa.int64()))])
-
-
-def forecast_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
-    """Return the columns of :class:`Forecast`."""
-    import pyarrow as pa
-
-    forecasts = (f"forecast_{name}" for name in FORECAST)
-    numbers = (*_staying(bundle), "log_odds", *_values(bundle), *forecasts)
-    fields = [("customer_id", pa.string()), *((name, pa.float64()) for name in numbers)]
-    return pa.schema([*fields, *_reasons(request)])
-
-
-def predicted_schema(bundle: Bundle, request: ScoreRequest) -> pa.Schema:
-    """Return the columns of :class:`Predict`."""
-    import pyarrow as pa
-
-    fields = [("customer_id", pa.string()), *((n, pa.float64()) for n in _predicted(bundle))]
-    return pa.schema([*fields, *_reasons(request)])
-
-
-def _predicted(bundle: Bundle) -> tuple[str, ...]:
-    return PREDICTED if bundle.models.contract is None else (*PREDICTED, *OF_SUBSCRIBERS)
-
-
-def _values(bundle: Bundle) -> tuple[str, ...]:
-    spend = bundle.models.spend
-    return ("value_0",) if spend is None or spend.typical is None else ("value_0", "value_1")
-
-
-def _base(bundle: Bundle) -> tuple[str, ...]:
-    return BASE_NUMBERS if bundle.models.contract is None else SUBSCRIPTION_NUMBERS
-
-
-def _staying(bundle: Bundle) -> tuple[str, ...]:
-    return () if bundle.models.contract is None else ("log_stay",)
-
-
-def _reasons(request: ScoreRequest) -> list[tuple[str, Any]]:
-    import pyarrow as pa
-
-    number, words = pa.float64(), pa.string()
-    return [(n, number if n.endswith("_contribution") else words) for n in request.reason_columns]
+__all__ = ["Finish", "Forecast", "Predict", "Raw"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,7 +48,7 @@ class Raw:
     finishing: Finishing
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return rows of :func:`raw_schema`; the first of each batch holds its counts."""
+        """Return rows of :func:`~.spread_tables.raw_schema`; the first of each batch holds its counts."""
         for table in tables:
             if table.num_rows:
                 yield self._scored(self.finishing(table))
@@ -161,7 +61,7 @@ class Raw:
         columns: dict[str, Any] = {
             "customer_id": batch.column("customer_id"),
             "eligible": pa.array(eligible),
-            **{name: pa.array(base[name], from_pandas=True) for name in _base(self.bundle)},
+            **{name: pa.array(base[name], from_pandas=True) for name in base_names(self.bundle)},
         }
         schema = raw_schema(self.bundle, self.request)
         if eligible.any():
@@ -174,7 +74,7 @@ class Raw:
                 drift=drift,
             )
             said = {"log_odds": chunk.log_odds, **dict(chunk.reasons)}
-            said |= dict(zip(_values(self.bundle), chunk.value.T, strict=True))
+            said |= dict(zip(value_names(self.bundle), chunk.value.T, strict=True))
             # Null for those outside the population.
             place = pa.array(np.cumsum(eligible) - 1, mask=~eligible)
             for name, values in said.items():
@@ -185,7 +85,7 @@ class Raw:
             if counts is not None:
                 rest = [None] * (batch.num_rows - 1)
                 columns["drift"] = pa.array([counts.tolist(), *rest], pa.list_(pa.int64()))
-        return _table(columns, schema=schema, rows=batch.num_rows)
+        return in_schema(columns, schema=schema, rows=batch.num_rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -195,7 +95,7 @@ class Forecast:
     Attributes
     ----------
     schema : pyarrow.Schema
-        :func:`forecast_schema`.
+        :func:`~.spread_tables.forecast_schema`.
     fitted : FittedPurchases or None
     terms : mapping
         Of the lifetime value, see :func:`churnkit.scoring.predictions.value_terms`.
@@ -206,7 +106,7 @@ class Forecast:
     terms: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return rows of :func:`forecast_schema`."""
+        """Return rows of :func:`~.spread_tables.forecast_schema`."""
         import pyarrow as pa
 
         for table in tables:
@@ -216,7 +116,7 @@ class Forecast:
                 for name in FORECAST:
                     values = getattr(forecast, name)
                     columns[f"forecast_{name}"] = pa.array(values, from_pandas=True)
-            yield _table(columns, schema=self.schema, rows=table.num_rows)
+            yield in_schema(columns, schema=self.schema, rows=table.num_rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -229,7 +129,7 @@ class Predict:
     classical: Classical
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return rows of :func:`predicted_schema`."""
+        """Return rows of :func:`~.spread_tables.predicted_schema`."""
         import pyarrow as pa
 
         for table in tables:
@@ -243,8 +143,8 @@ class Predict:
             columns |= {f.name: table.column(f.name) for f in reasons}
             columns["customer_id"] = table.column("customer_id")
             fields = [pa.field("customer_id", pa.string())]
-            fields += [pa.field(name, pa.float64()) for name in _predicted(self.bundle)]
-            yield _table(columns, schema=pa.schema([*fields, *reasons]), rows=table.num_rows)
+            fields += [pa.field(name, pa.float64()) for name in predicted_names(self.bundle)]
+            yield in_schema(columns, schema=pa.schema([*fields, *reasons]), rows=table.num_rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -273,35 +173,3 @@ class Finish:
         for table in tables:
             ready = score_rows(table, schema=self.schema, bundle=self.bundle, request=self.request)
             yield ready.select(written.names).cast(written)
-
-
-def _table(columns: dict[str, Any], *, schema: pa.Schema, rows: int) -> pa.Table:
-    """Return columns in the order and the types of a schema, nulls where there is none."""
-    import pyarrow as pa
-
-    arrays = [
-        columns[f.name].cast(f.type) if f.name in columns else pa.nulls(rows, f.type)
-        for f in schema
-    ]
-    return pa.table(arrays, schema=schema)
-
-
-def scored_of(table: pa.Table, *, classical: Classical) -> Scored:
-    """Return rows of :class:`Forecast` as arrays."""
-    values = [name for name in ("value_0", "value_1") if name in table.column_names]
-    forecast = staying = None
-    if classical.purchases is not None:
-        columns = {name: _array(table, f"forecast_{name}") for name in FORECAST}
-        forecast = PurchaseForecast(**columns, cutoff=classical.purchases)
-    if classical.stays is not None:
-        staying = StayForecast.of_log_stay(_array(table, "log_stay"), cutoff=classical.stays)
-    return Scored(
-        log_odds=_array(table, "log_odds"),
-        value=np.column_stack([_array(table, name) for name in values]),
-        forecast=forecast,
-        staying=staying,
-    )
-
-
-def _array(table: pa.Table, name: str) -> Floats:
-    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
-from churnkit.scoring.spread import scored_of
+from churnkit.scoring.spread_tables import scored_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.engines import ClusterEngine
     from churnkit.models.portfolio import Scored
-    from churnkit.scoring.spread import Classical
+    from churnkit.scoring.spread_tables import Classical
 
     Floats = NDArray[np.float64]
     Tables = Iterator[pa.Table]
@@ -39,7 +39,7 @@ class OnCluster:
     Attributes
     ----------
     frame : narwhals.LazyFrame
-        Rows of :func:`forecast_schema`.
+        Rows of :func:`~.spread_tables.forecast_schema`.
     engine : ClusterEngine
     classical : Classical
         Which classical models there is a forecast of.
