@@ -9,8 +9,9 @@ import narwhals as nw
 
 from churnkit.features.build import build_features
 from churnkit.features.learned import category_names
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers, outcomes
+from churnkit.models.base import FeatureMatrix, outcomes
 from churnkit.models.joint import CHURNED, SPEND
+from churnkit.models.population import base_numbers, eligible_customers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,6 +11,7 @@ import numpy as np
 
 from churnkit.errors import ModelGuardError
 from churnkit.models.contract import Contracts, stays_of
+from churnkit.models.population import base_numbers, eligible_customers
 from churnkit.models.purchase import forecast_purchases
 from churnkit.models.staying import forecast_stays
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "BASE_NUMBERS",
-    "SUBSCRIPTION_NUMBERS",
     "FeatureMatrix",
     "LabelledSnapshot",
     "label_snapshot",
@@ -36,19 +35,6 @@ __all__ = [
     "side_by_side",
     "stack",
 ]
-
-BASE_NUMBERS = (
-    "orders",
-    "order_days",
-    "first_order_us",
-    "last_order_us",
-    "net_revenue",
-    "order_amount",
-    "horizon_orders",
-    "horizon_amount",
-)
-SUBSCRIPTION_NUMBERS = ("subscriptions_running", "mrr", "subscribed_since_us", "log_stay")
-"""Base columns where the customers are subscribers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,33 +140,6 @@ class LabelledSnapshot:
             everybody = forecast_purchases(self.base, self.snapshot, kind=kind)
             self._forecasts[kind] = None if everybody is None else everybody[self.eligible]
         return self._forecasts[kind]
-
-
-def eligible_customers(
-    base: Mapping[str, Floats], snapshot: Snapshot, *, active_within_days: int, min_orders: int
-) -> NDArray[np.bool_]:
-    """Return who is in the population: enough orders, the last within ``active_within_days``.
-
-    Among subscribers: whoever has a paid subscription running.
-    """
-    if "subscriptions_running" in base:
-        return np.asarray(np.nan_to_num(base["subscriptions_running"]) > 0.0)
-    age_days = (snapshot.cutoff_us - base["last_order_us"]) / 86_400_000_000
-    known = np.isfinite(age_days)
-    recent = np.where(known, age_days, np.inf) <= active_within_days
-    return np.asarray(recent & (base["orders"] >= max(min_orders, 1)))
-
-
-def base_numbers(table: pa.Table) -> dict[str, Floats]:
-    """Return the base columns of a feature table as float64 arrays; nulls become NaN.
-
-    Those of subscriptions where the table has them, else those of orders.
-    """
-    subscribed = "subscriptions_running" in table.column_names
-    return {
-        name: np.asarray(table.column(name).cast("double").to_numpy(), dtype=np.float64)
-        for name in (SUBSCRIPTION_NUMBERS if subscribed else BASE_NUMBERS)
-    }
 
 
 def label_snapshot(

@@ -12,7 +12,8 @@ import numpy as np
 from churnkit.data.windows import Snapshot
 from churnkit.features.build import build_features
 from churnkit.features.named import make_builders
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.population import base_numbers, eligible_customers
 from churnkit.models.purchase import forecast_purchases
 from churnkit.models.staying import forecast_stays
 from churnkit.pipeline.happenings import happenings_of, orders_of

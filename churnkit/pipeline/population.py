@@ -12,7 +12,8 @@ from churnkit.data.windows import Snapshot
 from churnkit.errors import DataError
 from churnkit.features.build import build_features
 from churnkit.features.named import make_builders
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.population import base_numbers, eligible_customers
 from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.purchase import fit_purchases
 from churnkit.models.staying import forecast_stays

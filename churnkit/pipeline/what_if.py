@@ -18,7 +18,8 @@ import numpy as np
 
 from churnkit.features.build import History, build_features
 from churnkit.features.named import make_builders
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.models.base import FeatureMatrix
+from churnkit.models.population import base_numbers, eligible_customers
 from churnkit.models.portfolio import Scored
 from churnkit.models.staying import forecast_stays
 from churnkit.pipeline.levers import MARK, Step, steps_of

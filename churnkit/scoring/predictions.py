@@ -9,9 +9,10 @@ import numpy as np
 
 from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ModelGuardError
-from churnkit.models.base import FeatureMatrix, base_numbers, eligible_customers
+from churnkit.models.base import FeatureMatrix
 from churnkit.models.drift import bin_counts, stability_index
 from churnkit.models.lifetime_value import expected_ltv
+from churnkit.models.population import base_numbers, eligible_customers
 from churnkit.models.portfolio import Scored
 from churnkit.models.purchase import forecast_purchases
 from churnkit.models.staying import forecast_stays

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.base import base_numbers, eligible_customers
+from churnkit.models.population import base_numbers, eligible_customers
 from churnkit.scoring.predictions import Drift, predicted_columns, raw_scores
 from churnkit.scoring.spread_tables import (
     FORECAST,

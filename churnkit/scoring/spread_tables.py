@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.base import BASE_NUMBERS, SUBSCRIPTION_NUMBERS
+from churnkit.models.population import BASE_NUMBERS, SUBSCRIPTION_NUMBERS
 from churnkit.models.portfolio import Scored
 from churnkit.models.purchase import PurchaseForecast
 from churnkit.models.staying import StayForecast

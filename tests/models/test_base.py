@@ -1,4 +1,4 @@
-"""The feature matrix, the population and the join of features with labels."""
+"""The feature matrix and the join of features with labels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,8 @@ import pytest
 
 from churnkit.data.windows import US_PER_DAY, Snapshot
 from churnkit.models import base as base_module
-from churnkit.models.base import (
-    BASE_NUMBERS,
-    FeatureMatrix,
-    eligible_customers,
-    label_snapshot,
-    side_by_side,
-    stack,
-)
+from churnkit.models.base import FeatureMatrix, label_snapshot, side_by_side, stack
+from churnkit.models.population import BASE_NUMBERS
 from churnkit.models.purchase import forecast_purchases
 
 ROW = [{"customer_id": "b", "future_orders": 1.0, "future_spend": 7.0}]
@@ -71,20 +65,6 @@ def test_a_label_may_say_who_churned(features):
     ]
 
     assert labelled(features, rows).churned.tolist() == [False, True]
-
-
-@pytest.mark.parametrize(("days", "inside"), [(90, True), (89, False)])
-def test_the_population_ends_at_its_last_day(features, days, inside):
-    """An order exactly ``active_within_days`` ago counts, one a day older does not."""
-    base = {
-        "orders": np.array([2.0]),
-        "last_order_us": np.array([SNAPSHOT.cutoff_us - 90.0 * US_PER_DAY]),
-    }
-
-    found = eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=2)
-
-    assert found.tolist() == [inside]
-    assert not eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=3).any()
 
 
 def test_stacking_keeps_the_order_of_snapshots(features):

@@ -1,0 +1,54 @@
+"""Who is in the population, and base columns as numbers."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from churnkit.data.windows import US_PER_DAY, Snapshot
+from churnkit.models.population import (
+    BASE_NUMBERS,
+    SUBSCRIPTION_NUMBERS,
+    base_numbers,
+    eligible_customers,
+)
+
+SNAPSHOT = Snapshot(cutoff=date(2024, 1, 1), observation_days=730, horizon_days=90)
+
+
+@pytest.mark.parametrize(("days", "inside"), [(90, True), (89, False)])
+def test_the_population_ends_at_its_last_day(days, inside):
+    """An order exactly ``active_within_days`` ago counts, one a day older does not."""
+    base = {
+        "orders": np.array([2.0]),
+        "last_order_us": np.array([SNAPSHOT.cutoff_us - 90.0 * US_PER_DAY]),
+    }
+
+    found = eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=2)
+
+    assert found.tolist() == [inside]
+    assert not eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=3).any()
+
+
+def test_subscribers_are_in_it_while_a_subscription_runs():
+    """Their orders do not matter, and an unknown number of subscriptions is none."""
+    base = {"subscriptions_running": np.array([1.0, 0.0, np.nan])}
+
+    found = eligible_customers(base, SNAPSHOT, active_within_days=1, min_orders=9)
+
+    assert found.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("names", [BASE_NUMBERS, SUBSCRIPTION_NUMBERS])
+def test_base_columns_are_doubles_with_nan_for_null(names):
+    """Of subscriptions where the table has them, else of orders; other columns are left out."""
+    table = pa.table({"f": [1, 2], **{name: pa.array([3, None], pa.int64()) for name in names}})
+
+    found = base_numbers(table)
+
+    assert tuple(found) == names
+    for values in found.values():
+        np.testing.assert_array_equal(values, [3.0, np.nan])
