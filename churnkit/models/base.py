@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.data.windows import Snapshot
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.purchase_forecast import PurchaseForecast
     from churnkit.models.staying import StayForecast
 
     Floats = NDArray[np.float64]

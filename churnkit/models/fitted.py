@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from churnkit.models.contract import ContractValue
     from churnkit.models.interval import SpendInterval
     from churnkit.models.portfolio import Portfolio
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.purchase_forecast import PurchaseForecast
     from churnkit.models.staying import ChurnForecast, StayForecast
     from churnkit.models.total import TotalBand, TotalRange
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.purchase_forecast import PurchaseForecast
     from churnkit.models.staying import StayForecast
 
     Floats = NDArray[np.float64]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.base import FeatureMatrix, LabelledSnapshot
     from churnkit.models.learner import FittedLearner, Learner
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.purchase_forecast import PurchaseForecast
 
     Floats = NDArray[np.float64]
 

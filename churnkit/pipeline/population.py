@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.bundle import Bundle
-    from churnkit.models.purchase import FittedPurchases, PurchaseForecast
+    from churnkit.models.purchase_forecast import FittedPurchases, PurchaseForecast
     from churnkit.models.training import Level, Predictions
     from churnkit.pipeline.session import Session
     from churnkit.reasons import FinalSteps, Reasons

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from churnkit.data.windows import Snapshot
     from churnkit.engines import ClusterEngine
     from churnkit.models.bundle import Bundle
-    from churnkit.models.purchase import FittedPurchases
+    from churnkit.models.purchase_forecast import FittedPurchases
 
 __all__ = ["feature_drift", "fit_in_cells", "ranks"]
 

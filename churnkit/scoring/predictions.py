@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from churnkit.data.windows import Snapshot
     from churnkit.models.bundle import Bundle
-    from churnkit.models.purchase import PurchaseForecast
+    from churnkit.models.purchase_forecast import PurchaseForecast
     from churnkit.models.total import TotalRange
     from churnkit.models.training import Predictions
     from churnkit.scoring.request import ScoreRequest

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from churnkit.data.windows import Snapshot
     from churnkit.features.table import Finishing
     from churnkit.models.bundle import Bundle
-    from churnkit.models.purchase import FittedPurchases
+    from churnkit.models.purchase_forecast import FittedPurchases
     from churnkit.models.training import Level
     from churnkit.scoring.request import ScoreRequest
     from churnkit.scoring.spread_tables import Classical

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.models.population import BASE_NUMBERS, SUBSCRIPTION_NUMBERS
 from churnkit.models.portfolio import Scored
-from churnkit.models.purchase import PurchaseForecast
+from churnkit.models.purchase_forecast import PurchaseForecast
 from churnkit.models.staying import StayForecast
 from churnkit.scoring.table import OF_SUBSCRIBERS
 

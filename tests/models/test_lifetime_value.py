@@ -18,7 +18,8 @@ from churnkit.models.lifetime_value import (
     value_ends,
     worth_of_spend,
 )
-from churnkit.models.purchase import FittedPurchases, fit_purchases, forecast_purchases
+from churnkit.models.purchase import fit_purchases, forecast_purchases
+from churnkit.models.purchase_forecast import FittedPurchases
 
 RATES = st.floats(0.0, 3.0)
 WORTH = {"gross_margin": 0.4, "yearly_discount_rate": 0.1, "gap_days": 0}

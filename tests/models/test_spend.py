@@ -15,7 +15,7 @@ from churnkit.errors import ModelGuardError
 from churnkit.evaluation.predictive import spend_metrics
 from churnkit.models.interval import SpendInterval, fit_interval
 from churnkit.models.lifetime_value import expected_ltv
-from churnkit.models.purchase import PurchaseForecast
+from churnkit.models.purchase_forecast import PurchaseForecast
 from churnkit.models.spend import SpendModel
 from churnkit.models.training import fit_models
 

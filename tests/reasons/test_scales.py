@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from churnkit.models.calibration import BetaCalibrator, NoCalibrator
 from churnkit.models.churn import ChurnModel
-from churnkit.models.purchase import PurchaseForecast
+from churnkit.models.purchase_forecast import PurchaseForecast
 from churnkit.reasons import final_steps, on_probability
 
 SIZES = st.floats(-8.0, 8.0)
