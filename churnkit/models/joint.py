@@ -12,7 +12,8 @@ from churnkit.models.base import FeatureMatrix
 from churnkit.models.bins import shared_bins
 from churnkit.models.churn import ROUNDS
 from churnkit.models.learner import MODELS, JoinedLearner
-from churnkit.models.spend import OBJECTIVES, spend_target
+from churnkit.models.spend import OBJECTIVES
+from churnkit.models.spend_fit import spend_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ import numpy as np
 from churnkit.errors import ParameterError
 from churnkit.models.churn import churn_validation_loss, split_for_validation
 from churnkit.models.learner import MODELS
-from churnkit.models.spend import spend_validation_loss
+from churnkit.models.spend_fit import spend_validation_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

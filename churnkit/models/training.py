@@ -16,7 +16,7 @@ from churnkit.models.learner import MODELS
 from churnkit.models.level import fit_level
 from churnkit.models.log_odds import sigmoid
 from churnkit.models.settings import Level, ModelSettings, Predictions
-from churnkit.models.spend import fit_spend, learn_spend
+from churnkit.models.spend_fit import fit_spend, learn_spend
 from churnkit.models.total import fit_total_band
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.learner import FittedLearner, Learner
-    from churnkit.models.spend import Judge, SpendModel
+    from churnkit.models.spend import SpendModel
+    from churnkit.models.spend_fit import Judge
 
 __all__ = ["Level", "ModelSettings", "Models", "Predictions", "fit_models"]
 

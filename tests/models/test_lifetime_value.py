@@ -129,3 +129,23 @@ def test_nothing_expected_is_worth_nothing_beyond_the_horizon():
     ]
 
     assert found == [0.5, 1.0, 1.0]
+
+
+@given(st.floats(0.001, 1.0), st.integers(0, 90), st.integers(1, 365))
+def test_worth_is_the_integral_of_discounted_money(rate, gap, horizon):
+    """Money arriving evenly over the horizon, discounted day by day."""
+    worth = expected_ltv(
+        100.0, gross_margin=0.4, yearly_discount_rate=rate, gap_days=gap, horizon_days=horizon
+    )
+
+    integral, _ = quad(lambda t: (1.0 + rate) ** (-t / 365.25), gap, gap + horizon)
+    assert float(worth) == pytest.approx(40.0 * integral / horizon, rel=1e-6)
+
+
+def test_without_a_rate_worth_is_margin():
+    """No discount: four tenths of a hundred."""
+    worth = expected_ltv(
+        np.array([100.0]), gross_margin=0.4, yearly_discount_rate=0.0, gap_days=5, horizon_days=90
+    )
+
+    assert worth.tolist() == [40.0]
