@@ -23,6 +23,7 @@ from churnkit.config import load_config
 from churnkit.evaluation.predictive import spend_metrics
 from churnkit.models.base import stack
 from churnkit.models.training import fit_models
+from churnkit.pipeline.configured import model_settings
 from churnkit.pipeline.session import open_session
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def main() -> None:
         load = session.loader()
         building, train = timed(lambda: [load(s) for s in session.plan().train])
         fitting, _ = timed(
-            lambda: fit_models(train, settings=session.settings(), judge=spend_metrics)
+            lambda: fit_models(train, settings=model_settings(session.config), judge=spend_metrics)
         )
         plain, _ = timed(lambda: plain_fit(train))
     rows = sum(len(s.churned) for s in train)

@@ -1,4 +1,4 @@
-"""Takes a configuration as a path, a mapping or itself, and refuses names that nothing stands for."""
+"""Takes a configuration in any form, refuses unknown names, and says what models are to be fitted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from churnkit.features.build import FEATURE_BUILDERS
 from churnkit.features.named import make_builders
 from churnkit.models.calibration import CALIBRATORS
 from churnkit.models.learner import MODELS
+from churnkit.models.settings import ModelSettings
 from churnkit.pipeline.definitions import faults_of_definitions
 from churnkit.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["as_config"]
+__all__ = ["as_config", "model_settings"]
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
@@ -36,6 +37,27 @@ def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
         config = Config.from_mapping(config)
     _check_names(config)
     return config
+
+
+def model_settings(config: Config) -> ModelSettings:
+    """Return what the configuration says about the models."""
+    churn, value = config.churn, config.lifetime_value
+    return ModelSettings(
+        churn_model=churn.model,
+        spend_model=value.model,
+        churn_params=dict(churn.params),
+        spend_params=dict(value.params),
+        calibration=churn.calibration,
+        churn_level=churn.level,
+        spend_level=value.level,
+        objective=value.objective,
+        interval=value.interval,
+        purchase_kind=str(config.features.get("purchase_model", {}).get("kind", "bg_nbd")),
+        seed=config.seed,
+        threads=config.engine.threads or 0,
+        search_trials=config.search.trials,
+        search_folds=config.search.folds,
+    )
 
 
 def _check_names(config: Config) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.engines import ClusterEngine
 from churnkit.evaluation.training_rows import TrainingRows
 from churnkit.models.joint import fit_joined, joint_learners
+from churnkit.pipeline.configured import model_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def joint_training(session: Session, builders: Sequence[FeatureBuilder]) -> Join
     tasks, engine = session.config.engine.training_tasks, session.engine
     if tasks is None or not isinstance(engine, ClusterEngine):
         return None
-    joint_learners(session.settings())
+    joint_learners(model_settings(session.config))
     if session.config.snapshots.customers_share == 1.0:
         session.progress(
             "the rows of everybody come to this process as well; a snapshots.customers_share below 1"

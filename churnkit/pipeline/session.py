@@ -17,7 +17,6 @@ from churnkit.features.event_types import uncounted_event_types
 from churnkit.features.history import read_history, span_of, with_others
 from churnkit.features.named import make_builders
 from churnkit.labels import make_label
-from churnkit.models.training import ModelSettings
 from churnkit.pipeline.tables import OTHER_TABLES, read_others, specs_of
 
 if TYPE_CHECKING:
@@ -150,26 +149,6 @@ class Session:
             return {}
         rows = self.others["events"].rows
         return uncounted_event_types(rows, builders=builders, engine=self.engine)
-
-    def settings(self) -> ModelSettings:
-        """Return what the configuration says about the models."""
-        churn, value = self.config.churn, self.config.lifetime_value
-        return ModelSettings(
-            churn_model=churn.model,
-            spend_model=value.model,
-            churn_params=dict(churn.params),
-            spend_params=dict(value.params),
-            calibration=churn.calibration,
-            churn_level=churn.level,
-            spend_level=value.level,
-            objective=value.objective,
-            interval=value.interval,
-            purchase_kind=str(self.config.features.get("purchase_model", {}).get("kind", "bg_nbd")),
-            seed=self.config.seed,
-            threads=self.config.engine.threads or 0,
-            search_trials=self.config.search.trials,
-            search_folds=self.config.search.folds,
-        )
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
 from churnkit.pipeline.bundling import make_bundle
 from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
-from churnkit.pipeline.configured import as_config
+from churnkit.pipeline.configured import as_config, model_settings
 from churnkit.pipeline.joining import joint_training
 from churnkit.pipeline.leaks import leak_cautions
 from churnkit.pipeline.learning import learned_features
@@ -79,7 +79,7 @@ def backtest(
             plans,
             name=session.config.name,
             load=session.loader(make_builders(features), history=session.training_history),
-            settings=session.settings(),
+            settings=model_settings(session.config),
             refit=joint_training(session, make_builders(features)),
         )
     if output is not None:
@@ -133,7 +133,7 @@ def train_in(session: Session, plan: SnapshotPlan, *, require_skill: bool = Fals
     snapshots = load.together(plan.train)
     session.progress(f"training on {sum(len(s.churned) for s in snapshots):,} rows")
     settings, searches = search_parameters(
-        snapshots, settings=session.settings(), progress=session.progress
+        snapshots, settings=model_settings(session.config), progress=session.progress
     )
     models, notes = fit_models(snapshots, settings=settings, judge=spend_metrics)
     trained_on_everybody = None
