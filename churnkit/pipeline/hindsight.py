@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from churnkit.data.windows import Snapshot, midnight_us
+from churnkit.data.windows import Snapshot
 from churnkit.errors import ParameterError
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.features.named import make_builders
@@ -52,8 +52,9 @@ def hindsight_of(
         predictions = _predictions(session, bundle, start)
     found = formula_hindsight(
         session.read.history.tables["orders"],
-        as_of_us=midnight_us(start, time_zone=zone),
+        as_of=start,
         horizon_days=(end - start).days,
+        time_zone=zone,
         engine=session.engine,
         predictions=predictions,
         lifespan=session.config.retention.lifespan,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 import numpy as np
 
-from churnkit.data.windows import US_PER_DAY
+from churnkit.data.windows import midnight_us
 from churnkit.errors import DataError, ParameterError
 from churnkit.formulas import DAYS_PER_YEAR, quotient
 from churnkit.retention.customer import customer_metrics
@@ -17,6 +18,8 @@ from churnkit.retention.resampling import Resampling
 from churnkit.retention.scope import with_interval
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -118,8 +121,9 @@ class Hindsight:
 def formula_hindsight(
     orders: nw.LazyFrame[Any],
     *,
-    as_of_us: int,
+    as_of: date,
     horizon_days: int,
+    time_zone: str,
     engine: Engine,
     predictions: nw.LazyFrame[Any] | None = None,
     lifespan: Literal["observed", "churn"] = "observed",
@@ -137,10 +141,12 @@ def formula_hindsight(
     ----------
     orders : narwhals.LazyFrame
         See :func:`churnkit.data.orders.order_table`; must reach past the horizon.
-    as_of_us : int
-        The past date: first instant that is not known, microseconds since 1970 UTC.
+    as_of : date
+        The past date: first business day that is not known.
     horizon_days : int
-        Days after it whose spend is compared, >= 1.
+        Business days from it on whose spend is compared, >= 1.
+    time_zone : str
+        Business zone, in which days begin.
     engine : Engine
         Where the orders are.
     predictions : narwhals.LazyFrame, optional
@@ -170,12 +176,15 @@ def formula_hindsight(
     if horizon_days < 1:
         msg = f"formula_hindsight: horizon_days must be >= 1; got {horizon_days!r}"
         raise ParameterError(msg)
-    end_us = as_of_us + horizon_days * US_PER_DAY
+    as_of_us, last_us, end_us = (
+        midnight_us(as_of + timedelta(days=days), time_zone=time_zone)
+        for days in (0, horizon_days - 1, horizon_days)
+    )
     time = nw.col("ts_us")
-    if not engine.collect(orders.filter(time >= end_us - US_PER_DAY).head(1)).num_rows:
+    if not engine.collect(orders.filter(time >= last_us).head(1)).num_rows:
         msg = (
             f"formula_hindsight: orders must reach to the end of the horizon ({horizon_days} days"
-            " after as_of_us); got none on its last day or later"
+            " from as_of on); got none on its last day or later"
         )
         raise DataError(msg)
     known = customer_metrics(

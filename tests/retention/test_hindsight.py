@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from churnkit.data.orders import order_table
 from churnkit.data.simulate import simulate_shop
 from churnkit.errors import DataError, ParameterError
 from churnkit.retention.hindsight import formula_hindsight
 
 
-def test_the_overshoot_by_hand(make_orders, load, engine, us):
+def test_the_overshoot_by_hand(make_orders, load, engine):
     """Two customers: the formula says 30 a year each for half a year, they spend 20 together."""
     lines = [
         ("a", "1", "2022-01-01", 10.0), ("a", "2", "2023-01-01", 20.0),
@@ -24,8 +27,9 @@ def test_the_overshoot_by_hand(make_orders, load, engine, us):
 
     found = formula_hindsight(
         make_orders(lines),
-        as_of_us=us("2023-01-02"),
+        as_of=date(2023, 1, 2),
         horizon_days=183,
+        time_zone="UTC",
         engine=engine,
         predictions=said,
     )
@@ -43,7 +47,7 @@ def test_the_overshoot_by_hand(make_orders, load, engine, us):
     assert found.to_pandas()["predicted"].tolist() == pytest.approx([expected, 15.0])
 
 
-def test_the_truth_is_nearer_than_the_formula(in_engine, load, engine, us):
+def test_the_truth_is_nearer_than_the_formula(in_engine, load, engine):
     """Knowing hidden states and rates, one is off by less than the formula that knows averages."""
     shop = simulate_shop(customers=3000, days=700, seed=8, tables=["orders"])
     truth = shop.truth.true_expected_orders("2024-06-01", 180)
@@ -59,8 +63,9 @@ def test_the_truth_is_nearer_than_the_formula(in_engine, load, engine, us):
 
     found = formula_hindsight(
         in_engine(shop.tables)["orders"],
-        as_of_us=us("2024-06-01"),
+        as_of=date(2024, 6, 1),
         horizon_days=180,
+        time_zone="UTC",
         engine=engine,
         predictions=said,
     )
@@ -78,23 +83,51 @@ def test_the_truth_is_nearer_than_the_formula(in_engine, load, engine, us):
     assert np.isfinite(formula.overshoot.value)
 
 
-def test_a_horizon_that_is_not_over_is_refused(make_orders, engine, us):
+def test_a_horizon_that_is_not_over_is_refused(make_orders, engine):
     """What has not happened yet cannot be compared."""
     orders = make_orders([("a", "1", "2023-01-01", 10.0), ("a", "2", "2023-02-01", 10.0)])
 
     with pytest.raises(DataError, match=r"orders must reach to the end of the horizon \(90 days"):
-        formula_hindsight(orders, as_of_us=us("2023-01-15"), horizon_days=90, engine=engine)
+        formula_hindsight(
+            orders, as_of=date(2023, 1, 15), horizon_days=90, time_zone="UTC", engine=engine
+        )
     with pytest.raises(ParameterError, match=r"horizon_days must be >= 1; got 0"):
-        formula_hindsight(orders, as_of_us=us("2023-01-15"), horizon_days=0, engine=engine)
+        formula_hindsight(
+            orders, as_of=date(2023, 1, 15), horizon_days=0, time_zone="UTC", engine=engine
+        )
 
 
-def test_without_spend_there_is_no_percentage(make_orders, engine, us):
+def test_without_spend_there_is_no_percentage(make_orders, engine):
     """Nobody who was known came back: the sentence says why there is no number."""
     orders = make_orders([("a", "1", "2023-01-01", 10.0), ("b", "2", "2023-02-10", 10.0)])
 
-    found = formula_hindsight(orders, as_of_us=us("2023-01-15"), horizon_days=20, engine=engine)
+    found = formula_hindsight(
+        orders, as_of=date(2023, 1, 15), horizon_days=20, time_zone="UTC", engine=engine
+    )
 
     assert found.errors[0].overshoot.status == "zero_denominator"
     assert found.errors[0].sentence == (
         "your formula cannot be judged: nothing was spent in the horizon"
     )
+
+
+def test_the_horizon_ends_with_a_business_day_though_the_clocks_change(engine, load):
+    """Ten days with a day of 25 hours in them end at the tenth midnight, not an hour before it."""
+    ends = pd.Timestamp("2023-11-02", tz="Europe/London")
+    times = [ends - pd.Timedelta(days=30), ends - pd.Timedelta(minutes=30), ends]
+    lines = pa.table(
+        {
+            "customer_id": ["a"] * 3,
+            "ts_us": pa.array([t.value // 1000 for t in times], pa.int64()),
+            "amount": [5.0, 10.0, 100.0],
+        }
+    )
+    zone = "Europe/London"
+    columns = frozenset({"customer_id", "ts_us", "amount"})
+    orders = order_table(load(lines), columns=columns, engine=engine, time_zone=zone)
+
+    found = formula_hindsight(
+        orders, as_of=date(2023, 10, 23), horizon_days=10, time_zone=zone, engine=engine
+    )
+
+    assert found.actual == 10.0
