@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
+from churnkit.data.order_days import NOTHING
 from churnkit.formulas import pareto_share, power_user_share, top_decile_spend_ratio
 from churnkit.retention.metric_table import MetricTable
 
@@ -59,7 +60,9 @@ def revenue_concentration(
     RevenueConcentration
         ``pareto_share`` and ``top_decile_spend_ratio``, and the curve.
     """
-    revenue = engine.collect(customers.select("net_revenue"))["net_revenue"].to_numpy()
+    given = engine.collect(customers.select("net_revenue"))["net_revenue"].to_numpy()
+    # What rounding leaves of refunded money would be a denominator.
+    revenue = np.where(np.abs(given) < NOTHING, 0.0, given)
     whole = float(revenue.sum())
     sums = np.concatenate([[0.0], np.cumsum(np.sort(revenue)[::-1])])
     tops = [math.ceil(round(top * revenue.size / 10, 9)) for top in range(11)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from churnkit.data.order_days import NOTHING
 from churnkit.errors import DataError
 from churnkit.retention.periods import steps_reached
 from churnkit.retention.report import ALL
@@ -161,20 +162,27 @@ def order_buckets(
         .group_by("customer_id", "period")
         .agg(
             orders=nw.col("is_order").sum().cast(nw.Int64),
-            revenue=nw.col("amount").sum(),
+            net=nw.col("amount").sum(),
             first_us=nw.col("order_us").min(),
             last_us=nw.col("order_us").max(),
             previous_us=nw.col("previous_order_us").min(),
             next_us=nw.col("next_order_us").max(),
         )
         # The earliest previous order of the period is before the period, or the period's first.
-        .with_columns(prior_us=nw.when(previous < first).then(previous), follow=follow)
+        .with_columns(
+            prior_us=nw.when(previous < first).then(previous),
+            follow=follow,
+            # What rounding leaves of refunded money would be a denominator.
+            revenue=nw.when(nw.col("net").abs() < NOTHING)
+            .then(nw.lit(0.0))
+            .otherwise(nw.col("net")),
+        )
         .with_columns(
             reach=steps_reached(last, expiry) - 1,
             prior_reach=steps_reached(nw.col("prior_us"), expiry) - 1,
             year_reach=steps_reached(last, periods.days_before_us(YEAR_DAYS)) - 1,
         )
-        .drop("previous_us", "next_us")
+        .drop("previous_us", "next_us", "net")
     )
 
 
@@ -253,6 +261,7 @@ def count_orders(
             if row["period"] <= position:
                 _add(found[position, row["segment"]], row, position)
     for (position, segment), counts in found.items():
+        counts.revenue = 0.0 if abs(counts.revenue) < NOTHING else counts.revenue
         counts.check(f"orders: period {position}, segment {segment!r}")
     return dict(found)
 

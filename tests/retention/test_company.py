@@ -129,6 +129,36 @@ def test_worked_example_of_ten_customers(make_orders, engine):
     assert report.values("average_order_value") == [10.0]
 
 
+def test_money_that_was_all_refunded_is_no_denominator(make_orders, load, engine, us):
+    """What rounding leaves of 0.1 + 0.2 - 0.3 gives no payback after 10^18 months and no share of it."""
+    lines = [
+        ("a", "1", "2024-02-03T10:00", 0.1), ("a", "1", "2024-02-03T10:00", 0.2),
+        ("a", "1", "2024-02-05T10:00", -0.3), ("b", "2", "2024-02-03T10:00", 0.1),
+        ("b", "2", "2024-02-04T10:00", 0.2), ("b", "2", "2024-02-05T10:00", -0.3),
+    ]  # fmt: skip
+    spent = pa.table({"ts_us": [us("2024-02-02")], "amount": [50.0]})
+
+    report = retention_metrics(
+        {"orders": make_orders(lines), "marketing_costs": load(spent)},
+        engine=engine,
+        time_zone="UTC",
+        start=date(2024, 2, 1),
+        end=date(2024, 3, 1),
+        gross_margin=0.5,
+    )
+
+    found = {row.metric.metric: row.metric for row in report.rows}
+    reasons = {
+        "cac_payback_months": "the monthly margin is zero, so the cost is never paid back",
+        "pareto_share": "no revenue",
+        "top_decile_spend_ratio": "the other customers spent nothing",
+    }
+    assert {name: (found[name].status, found[name].reason) for name in reasons} == {
+        name: ("zero_denominator", reason) for name, reason in reasons.items()
+    }
+    assert found["average_order_value"].value == 0.0
+
+
 def test_an_order_at_the_boundary_belongs_to_the_period_that_begins(make_orders, engine):
     """A first order at midnight of the first day is new there and not active at the start."""
     lines = [("a", "1", "2024-02-01T00:00", 5.0), ("b", "2", "2024-01-31T23:59", 5.0)]

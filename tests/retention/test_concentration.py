@@ -45,6 +45,15 @@ def test_revenue_of_the_few_without_customers(engine, load):
     assert [(row.value, row.status) for row in found.rows] == [(None, "zero_denominator")] * 2
 
 
+def test_customers_who_got_all_money_back_spent_nothing(engine, load):
+    """The rounding of 0.1 + 0.2 - 0.3 is no spend to which that of the top could be compared."""
+    frame = load(pa.table({"net_revenue": [100.0, 0.1 + 0.2 - 0.3, 0.0]}))
+
+    _, ratio = revenue_concentration(frame, engine=engine).rows
+
+    assert (ratio.value, ratio.reason) == (None, "the other customers spent nothing")
+
+
 def test_revenue_of_the_few_in_the_cdnow_sample(engine, load):
     """On real spend the shares are those that sorting with pandas gives."""
     spend = load_cdnow(sample=True).groupby("customer_id")["amount"].sum()
