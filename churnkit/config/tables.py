@@ -29,7 +29,7 @@ ENOUGH_FOR_METRICS = ("events", "subscriptions", "support_tickets", "surveys", "
 """Tables that have metrics of their own; the others only add to these or to the orders."""
 
 DATABASE = "postgresql://"
-CSV = re.compile(r"\.(csv|tsv|txt)(\.gz)?$")
+CSV = re.compile(r"(?i)\.(csv|tsv|txt)(\.gz)?$")
 # user:password@host, and ?password=
 SECRET = re.compile(r"^\w+://[^/@?]*:[^/?]*@|[?&](ssl)?password=")
 

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 LONGEST_DAYS = 36_500
-DATA_FILE = re.compile(r"\.(parquet|(csv|tsv|txt)(\.gz)?)$")
+DATA_FILE = re.compile(r"\.(?i:parquet|(csv|tsv|txt)(\.gz)?)$")
 DATA_ENDINGS = ".parquet, .csv, .tsv or .txt, or one of the last three and .gz"
 OUR_NAMES = frozenset({"source", "asked"})  # in the SQL of a query
 

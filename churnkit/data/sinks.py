@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["SINKS", "Sink", "open_sink", "replace_file", "write_json"]
+__all__ = ["SINKS", "Sink", "open_sink", "refuse_suffix", "replace_file", "write_json"]
 
 
 class Sink(Protocol):
@@ -191,6 +191,19 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
         raise ParameterError(msg) from error
     with replace_file(path) as file, _telling(path):
         file.write(f"{text}\n".encode())
+
+
+def refuse_suffix(path: str | os.PathLike[str], *suffixes: str) -> None:
+    """Refuse a file whose name would say that it holds something else.
+
+    Raises
+    ------
+    ParameterError
+        If the name ends in none of the suffixes.
+    """
+    if Path(path).suffix.lower() not in suffixes:
+        msg = f"output must end in {' or '.join(suffixes)}; got {os.fspath(path)!r}"
+        raise ParameterError(msg)
 
 
 @contextmanager

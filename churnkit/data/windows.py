@@ -247,7 +247,7 @@ def plan_snapshots(
             f"snapshots: {span} days of orders ({first_day} to {end_day}) are too short for a horizon"
             f" of {horizon_days} days with gap {gap_days} and {test} test snapshot(s): one training"
             f" snapshot needs {horizon_days} days before its cutoff and {reach.days} after;"
-            " shorten snapshots.horizon_days"
+            f" shorten snapshots.horizon_days{' or lower snapshots.test' if test > 1 else ''}"
         )
         raise DataError(msg)
     return SnapshotPlan(

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from churnkit.data.sinks import replace_file
+from churnkit.data.sinks import refuse_suffix, replace_file
 from churnkit.data.windows import Snapshot
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.features.named import make_builders
@@ -107,13 +107,14 @@ def report(
     Raises
     ------
     ParameterError
-        If the registry has no such model.
+        If the registry has no such model, or ``output`` does not end in ``.html``.
     ModelGuardError
         If the model cannot be read, or does not fit the data.
     DataError
         If a table cannot be read or breaks its contract, or the page cannot be written.
     """
     config = as_config(config)
+    refuse_suffix(output or config.report.output, ".html")
     bundle = open_bundle(config, model)
     with (
         open_session(

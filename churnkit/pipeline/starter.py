@@ -109,6 +109,9 @@ def init(
             table, _, path = given.rpartition("=")
             if not re.fullmatch(r"\w+", table):
                 table, path = "", given
+            if not DATA_FILE.search(path):
+                msg = f"{path}: files of data end in .parquet, .csv, .tsv or .txt, the last three also in .gz"
+                raise ParameterError(msg)
             said.setdefault(path, []).append(table)
             encodings[path] = encoding_of(path)
             source = source_of(path, encoding=encodings[path])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit import __version__
-from churnkit.data.sinks import write_json
+from churnkit.data.sinks import refuse_suffix, write_json
 from churnkit.errors import ModelGuardError
 from churnkit.evaluation.backtest import (
     Backtest,
@@ -70,6 +70,8 @@ def backtest(
     progress : callable, optional
         Told what is being done.
     """
+    if output is not None:
+        refuse_suffix(output, ".json")
     with open_session(as_config(config), tables=tables, progress=progress) as session:
         origins = session.plan().test
         plans = [session.plan(last=origin.cutoff, test=1) for origin in origins]

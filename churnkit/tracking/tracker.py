@@ -168,11 +168,14 @@ class Tracker:
         Raises
         ------
         ParameterError
-            If the registry has no such model, alias or version.
+            If the registry has no such model, alias or version, or there is no such folder.
         ModelGuardError
-            If there is no bundle.
+            If there is no bundle in it.
         """
         if not ref.startswith("models:"):
+            if not Path(ref).exists():
+                msg = f"model: {ref}: no such folder; give that of a bundle, or models:/name@alias"
+                raise ParameterError(msg)
             return _checked(Path(ref), ref=ref)
         found = REFERENCE.fullmatch(ref)
         if found is None:
@@ -231,9 +234,11 @@ class Tracker:
         if registered is None:
             with asking(self.uri):
                 names = [model.name for model in self._client.search_registered_models()]
+            # A store that was meant and one that was just found empty look the same but for the place.
+            known = f"Known: {', '.join(names)}." if names else "There is no model in it yet."
             msg = (
-                f"model: no model {name!r} is registered.{did_you_mean(name, names)}"
-                f" Known: {', '.join(names) or 'none'}."
+                f"model: no model {name!r} is registered in {shown(self.uri)}: churnkit train makes"
+                f" one.{did_you_mean(name, names)} {known}"
             )
             raise ParameterError(msg)
         return registered

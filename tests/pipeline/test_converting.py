@@ -146,7 +146,7 @@ def test_of_two_columns_with_times_none_is_guessed(orders):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-@pytest.mark.parametrize("name", ["orders.csv", "orders.txt", "orders.tsv.gz"])
+@pytest.mark.parametrize("name", ["orders.csv", "ORDERS.TXT", "orders.tsv.gz"])
 def test_text_of_older_programs_is_read(orders, name, encoding):
     """What is no UTF-8 is latin-1 or says what it is, and we say it; tabs and other endings are fine."""
     text = "Kunde\tDatum\tBetrag\n" + "".join(
@@ -156,7 +156,7 @@ def test_text_of_older_programs_is_read(orders, name, encoding):
     with opened(name, "wb") as file:
         file.write(text.encode(encoding))
 
-    made = init(name)
+    made = init(name, output="orders.yaml")
     found = churnkit.validate("orders.yaml").to_dict()["tables"][0]
 
     assert made.tables["orders"].encoding == encoding

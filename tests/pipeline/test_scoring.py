@@ -449,8 +449,10 @@ class TestModel:
             score(model=tmp_path / "other")
 
     def test_missing_bundle_is_refused(self, score, tmp_path):
-        """A folder without a bundle is a fault of the model."""
-        with pytest.raises(ModelGuardError, match=r"nothing holds no model bundle"):
+        """A folder without a bundle is a fault of the model; a wrong path is one of whoever gave it."""
+        with pytest.raises(ModelGuardError, match=r"holds no model bundle"):
+            score(model=tmp_path)
+        with pytest.raises(ParameterError, match=r"nothing: no such folder"):
             score(model=tmp_path / "nothing")
 
     def test_scores_are_the_models_whatever_the_configuration_says_now(self, shop, result, score):

@@ -103,11 +103,13 @@ def test_folder_of_a_bundle_is_returned_as_it_is(tracker, shop):
     [
         (
             "models:/shpo@champion",
-            r"no model 'shpo' is registered\. Did you mean 'shop'\? Known: shop",
+            r"no model 'shpo' is registered in sqlite:.*mlflow\.db: churnkit train makes one\."
+            r" Did you mean 'shop'\? Known: shop",
         ),
         ("models:/shop@champoin", r"no version with the alias 'champoin'\. Known: none"),
         ("models:/shop/9", r"'shop' has no version '9'\. Known: 1, 2\."),
         ("models:/shop/latest", r"must be a bundle folder, .*; got 'models:/shop/latest'"),
+        ("modles/shop/1", r"modles/shop/1: no such folder; give that of a bundle, or models:/name"),
         ("models:shop", r"must be a bundle folder, .*; got 'models:shop'"),
     ],
 )
