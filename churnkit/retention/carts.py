@@ -30,8 +30,8 @@ def abandoned_carts(
     window_us : int
         A purchase of the customer less than so many microseconds later empties the cart.
     by_session : bool
-        Whether a cart is what is filled in one session. Without sessions it is what a customer
-        fills until a purchase or a pause as long as the window.
+        Whether a cart is what is filled in one session. Without sessions, and of events without
+        one, it is what a customer fills until a purchase or a pause as long as the window.
 
     Returns
     -------
@@ -54,15 +54,18 @@ def abandoned_carts(
         )
         .filter(nw.col("is_purchase") == 0)
     )
+    names = ("customer_id", "ts_us", "next_us")
+    pause = nw.col("ts_us") - nw.col("previous_us") >= window_us
+    fresh = nw.col("previous_us").is_null() | (nw.col("after_purchase") == 1) | pause
     if by_session:
-        sessions = flagged.filter(~nw.col("session_id").is_null())
-        carts = sessions.group_by("customer_id", "session_id").agg(
-            nw.col("ts_us").min(), nw.col("next_us").min()
+        no_session = nw.col("session_id").is_null()
+        sessions = flagged.filter(~no_session).group_by("customer_id", "session_id")
+        by_id = sessions.agg(nw.col("ts_us").min(), nw.col("next_us").min())
+        carts = nw.concat(
+            [by_id.select(*names), flagged.filter(no_session).filter(fresh).select(*names)]
         )
     else:
-        pause = nw.col("ts_us") - nw.col("previous_us") >= window_us
-        fresh = nw.col("previous_us").is_null() | (nw.col("after_purchase") == 1) | pause
-        carts = flagged.filter(fresh)
+        carts = flagged.filter(fresh).select(*names)
     bought = nw.col("next_us") - nw.col("ts_us") < window_us
     return carts.select(
         "customer_id", "ts_us", abandoned=nw.when(bought).then(nw.lit(0)).otherwise(nw.lit(1))

@@ -40,8 +40,8 @@ class Definitions:
     cart_event, purchase_event : str
         ``event_type`` of a filled cart and of a purchase.
     cart_window_hours : float, default 24
-        A cart without a purchase of the same session, or else customer, in so many hours is
-        abandoned.
+        A cart without a purchase of the customer in so many hours is abandoned. It is what is
+        filled in one session, or without one until a purchase or a pause of so many hours.
     discounted : str
         Variant of the discounted lifetime value, see
         :data:`~churnkit.formulas.LIFETIME_VARIANTS`.

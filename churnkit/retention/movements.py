@@ -90,15 +90,19 @@ MOVEMENT_COLUMNS = (
 
 @dataclass(kw_only=True)
 class SubscriptionCounts(CustomerCounts):
-    """Counts of subscribers, and their recurring revenue in currency; see :class:`MrrMovement`."""
+    """Counts of subscribers, and their recurring revenue in currency; see :class:`MrrMovement`.
 
+    ``there`` is all with a subscription in the period, whether or not at its start or end.
+    """
+
+    there: int = 0
     mrr: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 def subscription_states(
     subscriptions: nw.LazyFrame[Any], *, periods: Periods, has_mrr: bool, engine: Engine
 ) -> nw.LazyFrame[Any]:
-    """Return one row per customer and period with a subscription at either end, or a first start.
+    """Return one row per customer and period with a subscription in it, at its start or its end.
 
     Parameters
     ----------
@@ -132,6 +136,7 @@ def subscription_states(
     )
     boundary, none, nothing = nw.col("boundary"), nw.lit(0), nw.lit(0.0)
     first = periods.index(nw.col("first_us"))
+    started_in = periods.index(started)
     parts = [
         running.filter(boundary < count).select(
             "customer_id",
@@ -161,6 +166,18 @@ def subscription_states(
             start_mrr=nothing,
             end_mrr=nothing,
             is_first=nw.lit(1),
+        )
+        .filter(nw.col("period") >= 0, nw.col("period") < count),
+        # Who comes back and leaves within the period is at neither end of it.
+        lines.filter(started_in == periods.index(ended))
+        .select(
+            "customer_id",
+            period=started_in,
+            n_start=none,
+            n_end=none,
+            start_mrr=nothing,
+            end_mrr=nothing,
+            is_first=none,
         )
         .filter(nw.col("period") >= 0, nw.col("period") < count),
     ]
@@ -249,6 +266,7 @@ def count_subscriptions(
     for row in engine.collect(kinds).to_pylist():
         counts, n = found[row["period"], row["segment"]], row["customers"]
         at_start, at_end, is_first = (bool(row[c]) for c in ("at_start", "at_end", "is_first"))
+        counts.there += n
         counts.start += n * at_start
         counts.end += n * at_end
         counts.retained += n * (at_start and at_end)

@@ -66,7 +66,8 @@ def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepare
         )
     if "events" in tables:
         kinds = scope.definitions.user_events
-        days = engine.materialize(event_days(tables["events"], periods=periods, kinds=kinds))
+        if kinds is None or _has_event(tables["events"], *kinds, engine=engine):
+            days = engine.materialize(event_days(tables["events"], periods=periods, kinds=kinds))
         if "event_type" in columns_of(tables["events"]):
             chosen = scope.definitions
             has_carts, has_purchases = (
@@ -96,8 +97,8 @@ def prepare(tables: Mapping[str, nw.LazyFrame[Any]], *, scope: Scope) -> Prepare
     )
 
 
-def _has_event(events: nw.LazyFrame[Any], kind: str, *, engine: Engine) -> bool:
-    rows = events.filter(nw.col("event_type") == kind).select("customer_id").head(1)
+def _has_event(events: nw.LazyFrame[Any], *kinds: str, engine: Engine) -> bool:
+    rows = events.filter(nw.col("event_type").is_in(kinds)).select("customer_id").head(1)
     return bool(engine.collect(rows).num_rows)
 
 
@@ -142,6 +143,9 @@ def absent_metrics(
             when=column not in prepared.ticket_times,
         )
     missing((*EVENT_METRICS, "cart_abandonment_rate"), "events is not given", when=table("events"))
+    # A wrong name would say that nobody is active.
+    kinds = " or ".join(repr(kind) for kind in scope.definitions.user_events or ())
+    missing(EVENT_METRICS, f"events has no event_type {kinds}", when=prepared.days is None)
     # Without purchases every cart would look abandoned.
     for kind, there in (
         (scope.definitions.cart_event, prepared.has_carts),

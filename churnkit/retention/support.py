@@ -17,6 +17,7 @@ from churnkit.formulas import (
     support_contacts,
 )
 from churnkit.retention.engagement import counted
+from churnkit.retention.movements import SubscriptionCounts
 from churnkit.retention.order_counts import OrderCounts
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ def _contact_rate(
     if base == "orders":
         made = counts.orders if isinstance(counts, OrderCounts) else 0
         return contact_rate(contacts=contacts, orders=made, level=level)
-    # Who subscribes first in the period, or again, was not there at its start.
-    there = 0 if counts is None else counts.start + counts.joined + counts.reactivated
+    there = counts.there if isinstance(counts, SubscriptionCounts) else 0
     return contact_rate(contacts=contacts, customers=there, variant="per_customer", level=level)
 
 

@@ -338,10 +338,7 @@ def test_support_is_measured_without_orders(shop, report):
     (rate,) = [row for row in subscribed.rows if row.metric.metric == "contact_rate"]
     assert rate.metric.variant == "per_customer"
     assert rate.metric.numerator == len(opened)
-    # Who subscribes and leaves again within the period for the second time is not counted.
-    assert rate.metric.denominator == pytest.approx(
-        contracts.loc[there, "customer_id"].nunique(), rel=0.02
-    )
+    assert rate.metric.denominator == contracts.loc[there, "customer_id"].nunique()
 
 
 def test_rewards_without_the_time_of_their_use_have_no_redemption_rate(shop, in_engine, engine):
@@ -367,6 +364,25 @@ def test_tickets_without_times_have_no_metrics_of_time(shop, in_engine, engine):
     assert reasons["resolution_rate"] == "support_tickets has no column resolved_at"
     assert reasons["first_response_hours"] == "support_tickets has no column first_response_at"
     assert reasons["contact_rate"] == "orders and subscriptions are not given"
+
+
+def test_user_events_that_nobody_has_make_no_company_without_users(shop, in_engine, engine):
+    """A wrong name would say that nobody is active: the metrics are absent, with the reason."""
+    chosen = Definitions(user_events=("sign_in", "tap"))
+
+    found = retention_metrics(
+        in_engine({"events": shop.tables["events"]}),
+        engine=engine,
+        time_zone="UTC",
+        start=START,
+        end=END,
+        definitions=chosen,
+    )
+
+    reasons = {gone.metric: gone.reason for gone in found.absent}
+    assert {row.metric.metric for row in found.rows} == {"cart_abandonment_rate"}
+    for name in ("active_users", "stickiness", "power_user_share"):
+        assert reasons[name] == "events has no event_type 'sign_in' or 'tap'"
 
 
 def test_without_purchases_no_cart_is_called_abandoned(report):

@@ -185,3 +185,16 @@ def test_a_session_has_one_cart(events, engine):
     found = carts(events(rows), engine, by_session=True)
 
     assert found == [("a", 1, 0), ("a", 9, 0), ("a", 50, 1), ("a", 60, 1)]
+
+
+def test_what_is_put_into_a_cart_without_a_session_is_not_lost(events, engine):
+    """Where some events have no session, they fill a cart until a purchase or a pause."""
+    rows = [
+        ("a", 1, "cart", None), ("a", 2, "cart", None), ("a", 3, "buy", None),
+        ("a", 4, "cart", "s"), ("a", 5, "cart", None), ("a", 40, "cart", None),
+        ("b", 1, "cart", None),
+    ]  # fmt: skip
+
+    found = carts(events(rows), engine, by_session=True)
+
+    assert found == [("a", 1, 0), ("a", 4, 1), ("a", 40, 1), ("b", 1, 1)]

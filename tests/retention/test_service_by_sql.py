@@ -24,7 +24,8 @@ born AS (SELECT customer_id, min(started_at) AS first FROM subscriptions GROUP B
 ends AS (
     SELECT p, q, b.customer_id, first,
         sum(mrr) FILTER (started_at < p AND (ended_at IS NULL OR ended_at >= p)) AS before,
-        sum(mrr) FILTER (started_at < q AND (ended_at IS NULL OR ended_at >= q)) AS after
+        sum(mrr) FILTER (started_at < q AND (ended_at IS NULL OR ended_at >= q)) AS after,
+        bool_or(started_at < q AND (ended_at IS NULL OR ended_at >= p)) AS present
     FROM periods, born b JOIN subscriptions s USING (customer_id) GROUP BY ALL
 ),
 moved AS (
@@ -33,8 +34,7 @@ moved AS (
         count(*) FILTER (after IS NOT NULL) AS e,
         count(*) FILTER (after IS NOT NULL AND first >= p) AS n,
         count(*) FILTER (before IS NOT NULL AND after IS NOT NULL) AS kept,
-        count(*) FILTER (before IS NOT NULL OR after IS NOT NULL OR (first >= p AND first < q))
-            AS there,
+        count(*) FILTER (present) AS there,
         coalesce(sum(before), 0) AS start_mrr,
         coalesce(sum(after), 0) AS end_mrr,
         coalesce(sum(before) FILTER (after IS NULL), 0) AS churn,
