@@ -40,7 +40,7 @@ class OrderColumns(TableColumns):
     ts: Column = Field(description="when: a timestamp, a date or ISO 8601 text")
     amount: Column | None = Field(
         default=None,
-        description="money of the row, negative for refunds; without it every order counts as 1.0",
+        description="money of the row, negative for refunds; without it every row counts as 1.0",
     )
     order_id: Column | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,20 @@ def _series(report: RetentionReport) -> list[list[ReportRow]]:
     return [list(group) for _, group in groupby(rows, key=of)]
 
 
+def _names(series: Sequence[Sequence[ReportRow]]) -> list[str]:
+    """Return the name of each metric in words; with its source where a metric has several."""
+    counts = Counter(rows[0].metric.metric for rows in series)
+    return [
+        plain_name(rows[0].metric.metric)
+        + (f" ({rows[0].source.replace('_', ' ')})" if counts[rows[0].metric.metric] > 1 else "")
+        for rows in series
+    ]
+
+
 def metric_rows(report: RetentionReport) -> list[dict[str, Any]]:
     """Return each metric with its newest value, interval, earlier values and the path of its line."""
-    made = []
-    for rows in _series(report):
+    made, series = [], _series(report)
+    for rows, name in zip(series, _names(series), strict=True):
         newest = rows[-1].metric
         past = [row.metric.value for row in rows]
         info = formula_info(newest.metric) if newest.metric in FORMULAS else None
@@ -79,7 +90,7 @@ def metric_rows(report: RetentionReport) -> list[dict[str, Any]]:
             interval = " to ".join(ends)
         made.append(
             {
-                "name": plain_name(newest.metric),
+                "name": name,
                 "means": "" if info is None else info.summary,
                 "source": rows[-1].source,
                 "value": metric(newest.value, newest.unit),
@@ -100,12 +111,14 @@ def metric_rows(report: RetentionReport) -> list[dict[str, Any]]:
 
 def metric_charts(report: RetentionReport) -> list[Chart]:
     """Return the main metrics over time with their intervals, at most six."""
-    by_name = {rows[0].metric.metric: rows for rows in reversed(_series(report))}
-    chosen = [by_name[name] for name in CHARTED if name in by_name and len(by_name[name]) > 1]
-    return [_over_time(rows) for rows in chosen[:MOST_CHARTS]]
+    series = _series(report)
+    named = reversed(list(zip(series, _names(series), strict=True)))
+    found = {rows[0].metric.metric: (rows, name) for rows, name in named}
+    chosen = [found[metric] for metric in CHARTED if metric in found and len(found[metric][0]) > 1]
+    return [_over_time(rows, name=name) for rows, name in chosen[:MOST_CHARTS]]
 
 
-def _over_time(rows: Sequence[ReportRow]) -> Chart:
+def _over_time(rows: Sequence[ReportRow], *, name: str) -> Chart:
     def numbers(name: str) -> list[float]:
         found = [getattr(row.metric, name) for row in rows]
         return [np.nan if v is None else float(v) for v in found]
@@ -118,10 +131,10 @@ def _over_time(rows: Sequence[ReportRow]) -> Chart:
     ticks = [(float(i), f"{rows[i].period.start:%b %y}") for i in range(len(rows) - 1, -1, -every)][
         ::-1
     ]
-    name = rows[-1].metric.metric
+    measured = rows[-1].metric.metric
     return line_chart(
-        plain_name(name),
-        says=formula_info(name).summary if name in FORMULAS else "",
+        name,
+        says=formula_info(measured).summary if measured in FORMULAS else "",
         lines=[
             Line(
                 name="by month",
