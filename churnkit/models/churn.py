@@ -273,17 +273,26 @@ def _at_own_level(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:
 
 
 def churn_level_shift(
-    log_odds: Floats, *, target_mean: float | None, customers: Floats | None = None
+    log_odds: Floats,
+    *,
+    target_mean: float | None,
+    customers: Floats | None = None,
+    times: float = np.inf,
 ) -> float:
     """Return the constant added to all log-odds so that their mean probability is the target's.
 
-    ``customers`` says how many have each of the log-odds; by default one.
+    ``customers`` says how many have each of the log-odds; by default one. The constant is at most
+    so many ``times`` what the log-odds of the mean have to move by.
 
     None, or a target of exactly 0 or 1, sets no level.
     """
     if target_mean is None or not 0.0 < target_mean < 1.0 or not len(log_odds):
         return 0.0
-    return level_shift(log_odds, target_mean=target_mean, weights=customers)
+    shift = level_shift(log_odds, target_mean=target_mean, weights=customers)
+    own = np.average(sigmoid(log_odds), weights=customers)
+    needed, had = logit(np.array([target_mean, own]))
+    farthest = times * abs(float(needed - had))
+    return float(np.clip(shift, -farthest, farthest))
 
 
 def moved_mean(mean: float, *, log_odds: float) -> float:

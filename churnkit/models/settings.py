@@ -69,7 +69,8 @@ class Level:
     Attributes
     ----------
     log_odds_shift : float
-        Constant added to the log-odds of churning; 0 leaves them.
+        Constant added to the log-odds of churning; 0 leaves them. It goes at most three times as far
+        as the log-odds of the mean should: where hardly anybody is in doubt, the mean stays behind.
     spend_factor : float
         Factor on expected spend; 1 leaves it.
     churn_correction, spend_correction : float

@@ -92,20 +92,21 @@ def history(*, customers=1_000, seed=1, season=0.0, test_day=720, horizon_days=6
     )
 
 
-def traders(*, seed, customers=500):
+def traders(*, seed, horizon_days=31):
     """Return a history of customers who order every 30 days, give or take two, until they leave."""
     rng, rows = np.random.default_rng(seed), []
-    for number in range(customers):
+    for number in range(500):
         day, size = rng.uniform(0, 600), rng.lognormal(7.0, 1.2)
         end = min(day + rng.exponential(500), 900)
         while day < end:
             rows.append((number, int(day), size * rng.lognormal(0.0, 0.2)))
             day += rng.normal(30.0, 2.0)
     orders = np.array(rows)
-    return SimpleNamespace(
-        train=[labelled(orders, cutoff_day=day, horizon_days=31) for day in range(300, 750, 30)],
-        test=labelled(orders, cutoff_day=800, horizon_days=31),
+    *train, test = (
+        labelled(orders, cutoff_day=day, horizon_days=horizon_days)
+        for day in (*range(300, 801 - horizon_days, 30), 800)
     )
+    return SimpleNamespace(train=train, test=test)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churnkit.evaluation.backtest import predict_snapshot
+from churnkit.evaluation.predictive import log_loss, spend_metrics
 from churnkit.models.churn import churn_level_shift, moved_mean
 from churnkit.models.level import LevelCorrection, LevelPoint, fit_level
 from churnkit.models.spend import spend_factor
+from churnkit.models.training import fit_models
 
 CUTOFF = date(2024, 6, 1)
 
@@ -130,6 +133,37 @@ def test_chance_is_what_the_draw_of_customers_changes(shop):
 def test_an_impossible_mean_sets_no_level(mean):
     """Nobody can be moved to a certainty."""
     assert churn_level_shift(np.array([0.3, -1.0]), target_mean=mean) == 0.0
+
+
+def test_customers_who_are_sure_are_not_moved_to_certainty():
+    """Where hardly anybody is in doubt, the constant goes three times as far as the mean's odds."""
+    sure = np.array([-6.0, 6.0] * 50)
+    spread = np.random.default_rng(1).normal(0.0, 4.0, 5_000)
+
+    found = churn_level_shift(sure, target_mean=0.45, times=3.0)
+
+    assert found == pytest.approx(3.0 * np.log(0.45 / 0.55))
+    assert churn_level_shift(sure, target_mean=0.45) < 2.0 * found
+    assert churn_level_shift(spread, target_mean=0.6, times=3.0) == churn_level_shift(
+        spread, target_mean=0.6
+    )
+
+
+def test_a_level_that_is_off_does_little_harm_to_the_sure(make_traders, settings, monkeypatch):
+    """Of customers with a rhythm, who are hardly in doubt, a wrong level costs less by a tenth or more."""
+    histories = [make_traders(seed=seed, horizon_days=90) for seed in (1, 2, 3)]
+    models = [fit_models(h.train, settings=settings, judge=spend_metrics)[0] for h in histories]
+
+    def lost():
+        return sum(
+            log_loss(h.test.churned, predict_snapshot(m, h.test).churn_probability)
+            for h, m in zip(histories, models, strict=True)
+        )
+
+    held = lost()
+    monkeypatch.setattr("churnkit.models.fitted.FARTHEST_TIMES", np.inf)
+
+    assert held < 0.9 * lost()
 
 
 def test_a_mean_moves_by_its_odds():
