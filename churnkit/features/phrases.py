@@ -127,6 +127,9 @@ class Phrase:
         --------
         >>> Phrase(text="no order for {value} days").say(143.2, typical=31.0)
         'no order for 143 days (customers who stay: 31)'
+        >>> span = Phrase(text="{value} days between", zero="all on one day")
+        >>> span.say(0.0, typical=202.0)
+        'all on one day (customers who stay: 202 days)'
         >>> orders = Phrase(text="{value} orders than before", change=("more", "fewer"))
         >>> orders.say(-3.0, typical=0.0)
         '3 fewer orders than before (customers who stay: no change)'
@@ -141,6 +144,9 @@ class Phrase:
         if not self.tells(np.array([value]), typical)[0]:
             return f"{words} (about as customers who stay)"
         usual = self._number(typical, numbers)
+        if self.zero and words == self.zero and "{value} days" in self.text:
+            # The sentence for 0 has no days of its own that would say what the number counts.
+            usual += " day" if usual == "1" else " days"
         return f"{words} (customers who stay: {'most often ' if self.words else ''}{usual})"
 
     def tells(self, values: NDArray[np.float64], typical: float | None) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
 
 from churnkit.data.sinks import open_sink
@@ -93,11 +94,7 @@ def explain(
         then = as_day(compare, time_zone=bundle.data["time_zone"], name="compare")
         found = _explained(session, bundle, target=target, wanted=customers, output=output)
         if unknown := sorted(set(customers) - set(found.rows)):
-            msg = (
-                f"explain: no such customer in the population as of {session.as_of}:"
-                f" {', '.join(unknown)}"
-            )
-            raise DataError(msg)
+            raise DataError(_why_unknown(session, unknown))
         changes = []
         if then is not None:
             earlier = explain_population(session, bundle, as_of=then, target=target)
@@ -127,6 +124,25 @@ def explain(
             customers=customer_pages(session, bundle, found, ids=list(dict.fromkeys(customers))),
             output=None if output is None else Path(output),
         )
+
+
+def _why_unknown(session: Session, customers: Sequence[str]) -> str:
+    """Return why nothing can be explained: nobody of that id, or nobody who has a prediction."""
+    table = session.read.history.tables[session.label.table]
+    rows = table.filter(nw.col("customer_id").is_in(list(customers))).select("customer_id")
+    outside = sorted(session.engine.collect(rows.unique())["customer_id"].to_pylist())
+    strangers = [customer for customer in customers if customer not in outside]
+    said = []
+    if strangers:
+        said.append(
+            f"no such customer in the population as of {session.as_of}: {', '.join(strangers)}"
+        )
+    if outside:
+        said.append(
+            f"outside the population as of {session.as_of}, so that there is no prediction to"
+            f" explain (see status in the score table): {', '.join(outside)}"
+        )
+    return f"explain: {'; '.join(said)}"
 
 
 def _explained(
