@@ -39,8 +39,7 @@ from churnkit.evaluation.predictive import (
 )
 from churnkit.models.base import stack
 from churnkit.models.baselines import BASELINES, BaselinePrediction
-from churnkit.models.churn import churn_level_shift
-from churnkit.models.log_odds import logit, sigmoid
+from churnkit.models.log_odds import churn_level_shift, logit, sigmoid
 from churnkit.models.spend import spend_factor
 from churnkit.models.training import ModelSettings, fit_models
 

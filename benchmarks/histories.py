@@ -49,6 +49,8 @@ class OrderHistory:
         Business time zone.
     cutoffs : int
         How many test cutoffs, each ``step_days`` (a multiple of 30) before the one after it.
+    active_within_days : int
+        Who ordered within so many days is in the population.
     """
 
     name: str
@@ -59,6 +61,7 @@ class OrderHistory:
     cutoffs: int = 3
     step_days: int = 90
     counts_only: bool = False
+    active_within_days: int = 730
 
     def source(self, folder: Path) -> Any:
         """Return what :func:`churnkit.data.sources.load_table` reads: a path or a frame."""
@@ -156,7 +159,7 @@ def _make(history: OrderHistory, *, data: Path) -> tuple[dict[str, Any], list[An
         history=History(tables=tables, engine=engine),
         builders=[FEATURE_BUILDERS[name]() for name in BUILDERS],
         label=LABELS["no_order"](),
-        active_within_days=730,
+        active_within_days=history.active_within_days,
         min_orders=1,
     )
     days = engine.collect(orders.select(a=nw.col("day").min(), b=nw.col("day").max()))

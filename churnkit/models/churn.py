@@ -9,7 +9,12 @@ import numpy as np
 
 from churnkit.models.base import stack
 from churnkit.models.calibration import Calibrator, NoCalibrator, choose_calibrator
-from churnkit.models.log_odds import level_shift, log_loss_of, logit, losses_of, sigmoid
+from churnkit.models.log_odds import (
+    churn_level_shift,
+    log_loss_of,
+    logit,
+    losses_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +31,6 @@ __all__ = [
     "ROUNDS",
     "ChurnFit",
     "ChurnModel",
-    "churn_level_shift",
     "churn_validation_loss",
     "fit_churn",
     "learn_churn",
@@ -149,7 +153,7 @@ def fit_churn(
     newest = train[-1]
     if first is None:
         # One usable snapshot: nothing later to choose on.
-        weight = 1.0 if forecast is None else WITHOUT_VALIDATION
+        weight = _weight_unseen(forecast, churned=newest.churned)
         model = ChurnModel(learner=final, calibrator=NoCalibrator(), weight=weight)
         notes = {"rounds": final.rounds, "weight": weight, "calibration": "none"}
         return ChurnFit(model=model, notes=notes, validation_log_odds=None)
@@ -216,6 +220,25 @@ def _best_weight(
     return WEIGHTS[int(np.argmin(_losses(raw, forecast, churned=churned)))]
 
 
+def _weight_unseen(forecast: ChurnForecast | None, *, churned: NDArray[np.bool_]) -> float:
+    """Return the weight of a learner that has seen all labels, so that it cannot be judged on them.
+
+    The classical model has not seen them: where it is beyond doubt worse than their mean, it has no
+    share. A purchase model of gifts that come once a year is.
+    """
+    if forecast is None:
+        return 1.0
+    if churned.all() or not churned.any():
+        return WITHOUT_VALIDATION
+    theirs, constant = (
+        losses_of(_at_own_level(log_odds, churned), churned)
+        for log_odds in (logit(forecast.churn_probability), np.zeros(len(churned)))
+    )
+    lost = theirs - constant
+    doubt = SURE * float(lost.std()) / len(lost) ** 0.5
+    return 1.0 if float(lost.mean()) > doubt else WITHOUT_VALIDATION
+
+
 def _losses(raw: Floats, forecast: ChurnForecast, *, churned: NDArray[np.bool_]) -> Floats:
     """Return the log loss of each weight at the level of what happened."""
     blends = (_blend(raw, forecast, weight=weight) for weight in WEIGHTS)
@@ -270,31 +293,3 @@ def _can_learn(snapshots: Sequence[LabelledSnapshot]) -> bool:
 def _at_own_level(log_odds: Floats, churned: NDArray[np.bool_]) -> Floats:
     """Return log-odds moved to the share that churned: shape is judged apart from level."""
     return log_odds + churn_level_shift(log_odds, target_mean=float(churned.mean()))
-
-
-def churn_level_shift(
-    log_odds: Floats,
-    *,
-    target_mean: float | None,
-    customers: Floats | None = None,
-    times: float = np.inf,
-) -> float:
-    """Return the constant added to all log-odds so that their mean probability is the target's.
-
-    ``customers`` says how many have each of the log-odds; by default one. The constant is at most
-    so many ``times`` what the log-odds of the mean have to move by.
-
-    None, or a target of exactly 0 or 1, sets no level.
-    """
-    if target_mean is None or not 0.0 < target_mean < 1.0 or not len(log_odds):
-        return 0.0
-    shift = level_shift(log_odds, target_mean=target_mean, weights=customers)
-    own = np.average(sigmoid(log_odds), weights=customers)
-    needed, had = logit(np.array([target_mean, own]))
-    farthest = times * abs(float(needed - had))
-    return float(np.clip(shift, -farthest, farthest))
-
-
-def moved_mean(mean: float, *, log_odds: float) -> float:
-    """Return a mean probability with its log-odds moved by a constant."""
-    return float(sigmoid(logit(np.array([mean])) + log_odds)[0])

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.errors import ModelGuardError
-from churnkit.models.churn import ChurnModel, churn_level_shift, moved_mean
 from churnkit.models.level import LevelCorrection
-from churnkit.models.log_odds import sigmoid
+from churnkit.models.log_odds import churn_level_shift, moved_mean, sigmoid
 from churnkit.models.portfolio import InMemory, Scored
 from churnkit.models.settings import Level, ModelSettings, Predictions
 from churnkit.models.spend import SMALLEST, SpendModel, factor_to
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.base import FeatureMatrix
+    from churnkit.models.churn import ChurnModel
     from churnkit.models.contract import ContractValue
     from churnkit.models.interval import SpendInterval
     from churnkit.models.portfolio import Portfolio

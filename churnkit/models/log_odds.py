@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["level_shift", "log_loss_of", "logit", "losses_of", "sigmoid"]
+__all__ = [
+    "churn_level_shift",
+    "level_shift",
+    "log_loss_of",
+    "logit",
+    "losses_of",
+    "moved_mean",
+    "sigmoid",
+]
 
 EDGE = 1e-9
 
@@ -71,3 +79,33 @@ def level_shift(log_odds: Floats, *, target_mean: float, weights: Floats | None 
 
     reach = float(np.max(np.abs(log_odds))) + 40.0
     return float(brentq(missed, -reach, reach))
+
+
+def churn_level_shift(
+    log_odds: Floats,
+    *,
+    target_mean: float | None,
+    customers: Floats | None = None,
+    times: float | None = None,
+) -> float:
+    """Return the constant added to all log-odds so that their mean probability is the target's.
+
+    ``customers`` says how many have each of the log-odds; by default one. With ``times``, the
+    constant is at most so many times what the log-odds of the mean have to move by.
+
+    None, or a target of exactly 0 or 1, sets no level.
+    """
+    if target_mean is None or not 0.0 < target_mean < 1.0 or not len(log_odds):
+        return 0.0
+    shift = level_shift(log_odds, target_mean=target_mean, weights=customers)
+    if times is None:
+        return shift
+    own = np.average(sigmoid(log_odds), weights=customers)
+    needed, had = logit(np.array([target_mean, own]))
+    farthest = times * abs(float(needed - had))
+    return float(np.clip(shift, -farthest, farthest))
+
+
+def moved_mean(mean: float, *, log_odds: float) -> float:
+    """Return a mean probability with its log-odds moved by a constant."""
+    return float(sigmoid(logit(np.array([mean])) + log_odds)[0])

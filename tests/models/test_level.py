@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.evaluation.predictive import log_loss, spend_metrics
-from churnkit.models.churn import churn_level_shift, moved_mean
 from churnkit.models.level import LevelCorrection, LevelPoint, fit_level
+from churnkit.models.log_odds import churn_level_shift, moved_mean
 from churnkit.models.spend import spend_factor
 from churnkit.models.training import fit_models
 
@@ -149,6 +149,12 @@ def test_customers_who_are_sure_are_not_moved_to_certainty():
     )
 
 
+@pytest.mark.parametrize("times", [None, 3.0])
+def test_a_level_that_is_met_is_left(times):
+    """Log-odds of zero have the mean of a half to the last bit."""
+    assert churn_level_shift(np.zeros(4), target_mean=0.5, times=times) == pytest.approx(0.0)
+
+
 def test_a_level_that_is_off_does_little_harm_to_the_sure(make_traders, settings, monkeypatch):
     """Of customers with a rhythm, who are hardly in doubt, a wrong level costs less by a tenth or more."""
     histories = [make_traders(seed=seed, horizon_days=90) for seed in (1, 2, 3)]
@@ -161,7 +167,7 @@ def test_a_level_that_is_off_does_little_harm_to_the_sure(make_traders, settings
         )
 
     held = lost()
-    monkeypatch.setattr("churnkit.models.fitted.FARTHEST_TIMES", np.inf)
+    monkeypatch.setattr("churnkit.models.fitted.FARTHEST_TIMES", None)
 
     assert held < 0.9 * lost()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.evaluation.predictive import auc, log_loss, spend_metrics, total_bias
+from churnkit.models.boosting import LightGBM
+from churnkit.models.churn import fit_churn, learn_churn
 from churnkit.models.purchase import forecast_purchases
 from churnkit.models.training import fit_models
 
@@ -127,6 +130,23 @@ def test_one_snapshot_is_enough_to_fit(shop, settings):
     assert (notes["churn.weight"], notes["spend.weight"]) == (0.5, 0.5)
     assert predicted.expected_spend_low is None
     assert auc(shop.test.churned, predicted.churn_probability) > 0.7
+
+
+def test_a_purchase_model_worse_than_the_mean_has_no_share(shop):
+    """With nothing later to choose on, it is judged on labels that it has not seen."""
+    newest = shop.train[-1]
+    learner = learn_churn([newest], learner=LightGBM(threads=1))
+    theirs = known(newest).churn_probability
+    forecasts = (theirs, 1.0 - theirs, np.full(len(theirs), 0.3))
+
+    weights = [
+        fit_churn(
+            [newest], final=learner, first=None, forecast=SimpleNamespace(churn_probability=p)
+        ).model.weight
+        for p in forecasts
+    ]
+
+    assert weights == [0.5, 1.0, 0.5]
 
 
 @pytest.mark.parametrize("objective", ["tweedie", "hurdle_gamma", "hurdle_lognormal"])
