@@ -97,12 +97,16 @@ class TableContract:
     columns : tuple of Column
         The first time column is the one at which a row becomes known.
     extra : callable, optional
-        Given the mapped column names, returns the checks that only this table has.
+        Given the mapped column names and the first instant of the future, microseconds since 1970
+        UTC, returns the checks that only this table has. A row of the future is set aside and must
+        not decide about an earlier one.
     """
 
     name: str
     columns: tuple[Column, ...]
-    extra: Callable[[frozenset[str]], list[Check]] = field(default=lambda _: [])
+    extra: Callable[[frozenset[str], int], list[Check]] = field(
+        default=lambda _mapped, _limit_us: []
+    )
 
     @property
     def time(self) -> Column | None:
@@ -241,8 +245,8 @@ def row_checks(
             others = tuple(name for name in named if name != column.name)
             checks += _column_checks(column, is_text=texts[column.name], others=others)
     time = contract.time
+    limit = now_us + US_PER_DAY if as_of_us is None else as_of_us
     if time is not None and time.name in texts:
-        limit = now_us + US_PER_DAY if as_of_us is None else as_of_us
         known = "more than a day after now" if as_of_us is None else "not before as_of"
         checks.append(
             Check(
@@ -261,7 +265,7 @@ def row_checks(
                 shown_by=("amount",),
             )
         )
-    return checks + contract.extra(frozenset(texts))
+    return checks + contract.extra(frozenset(texts), limit)
 
 
 def _id(name: str = "customer_id") -> Column:

@@ -83,7 +83,7 @@ def _subscriptions() -> TableContract:
     )
 
 
-def _subscription_checks(mapped: frozenset[str]) -> list[Check]:
+def _subscription_checks(mapped: frozenset[str], limit_us: int) -> list[Check]:
     checks = [
         _in_order("started_at", "ended_at"),
         Check(
@@ -113,14 +113,16 @@ def _subscription_checks(mapped: frozenset[str]) -> list[Check]:
         # A period that outlasts the start of the next is set aside, so that what is left of a
         # subscription can have no overlap at all: each period ends before every later one begins.
         started, ended = nw.col("started_at_us"), nw.col("ended_at_us")
-        next_us = started.shift(-1).over(
+        following = started.shift(-1).over(
             "subscription_id", order_by=("started_at_us", "ended_at_us")
         )
+        next_us = nw.when(following < limit_us).then(following)
+        known = nw.when(started < limit_us).then(started)
         # Nulls come first: beside an open period, the next may be an empty one of the same start,
         # as a change of plan on the first day leaves it.
         lasting = nw.when(ended == started).then(nw.lit(0)).otherwise(nw.lit(1))
         beside = lasting.sum().over("subscription_id", "started_at_us") > 1
-        is_followed = (started.max().over("subscription_id") > started) | beside
+        is_followed = (known.max().over("subscription_id") > started) | beside
         outlasts = (ended.is_null() & is_followed) | (ended > next_us)
         checks.append(
             Check(
@@ -145,7 +147,7 @@ def _support_tickets() -> TableContract:
             *(_maybe(name) for name in later),
             *_text("channel", "priority"),
         ),
-        extra=lambda mapped: [_in_order("opened_at", name) for name in later if name in mapped],
+        extra=lambda mapped, _: [_in_order("opened_at", name) for name in later if name in mapped],
     )
 
 
@@ -164,11 +166,11 @@ def _surveys(*, csat_options: int = 5, ces_options: int = 7) -> TableContract:
             Column(name="survey", kind="text", required=True, nullable=False),
             Column(name="score", kind="number", required=True, nullable=False),
         ),
-        extra=lambda _: _survey_checks(csat_options, ces_options),
+        extra=lambda _, limit_us: _survey_checks(csat_options, ces_options, limit_us=limit_us),
     )
 
 
-def _survey_checks(csat_options: int, ces_options: int) -> list[Check]:
+def _survey_checks(csat_options: int, ces_options: int, *, limit_us: int) -> list[Check]:
     survey, score = nw.col("survey"), nw.col("score")
     top = nw.when(survey == "nps").then(nw.lit(10)).otherwise(
         nw.when(survey == "csat").then(nw.lit(csat_options)).otherwise(nw.lit(ces_options))
@@ -176,6 +178,7 @@ def _survey_checks(csat_options: int, ces_options: int) -> list[Check]:
     low = nw.when(survey == "nps").then(nw.lit(0)).otherwise(nw.lit(1))
     off = (score < low) | (score > top) | (score != score.floor())
     marked = nw.when(off).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+    known = nw.when(nw.col("ts_us") < limit_us).then(marked)
     scales = f"csat 1 to {csat_options}, nps 0 to 10, ces 1 to {ces_options}"
     return [
         Check(
@@ -197,7 +200,7 @@ def _survey_checks(csat_options: int, ces_options: int) -> list[Check]:
                 "the survey is on another scale: more than"
                 f" {100 * WRONG_SCALE_SHARE:.0f} % of its answers do not fit ({scales})"
             ),
-            broken=survey.is_in(SURVEYS) & (marked.mean().over("survey") > WRONG_SCALE_SHARE),
+            broken=survey.is_in(SURVEYS) & (known.mean().over("survey") > WRONG_SCALE_SHARE),
             shown_by=("survey", "customer_id"),
         ),
     ]
@@ -214,7 +217,7 @@ def _rewards() -> TableContract:
             _maybe("redeemed_at"),
             Column(name="value", kind="number"),
         ),
-        extra=lambda mapped: (
+        extra=lambda mapped, _: (
             [_in_order("issued_at", "redeemed_at")] if "redeemed_at" in mapped else []
         ),
     )
@@ -225,15 +228,23 @@ def _customers(attributes: Sequence[str] = ()) -> TableContract:
     """Attributes of customers, one row each; the attributes are text columns under any names.
 
     ``since`` says from when on the row is known; without it the rows are taken to be known always.
+    Of several rows of a customer the one known first is kept.
     """
-    repeated = Check(
-        name="customer_repeated",
-        sentence="the customer has another row",
-        broken=nw.col("customer_id").cum_count().over(
-            "customer_id", order_by=("customer_id", *attributes)
-        ) > 1,
-        shown_by=("customer_id",),
-    )  # fmt: skip
+
+    def checks(mapped: frozenset[str], _: int) -> list[Check]:
+        # The row known first is kept: one that is known later must not take its place before that.
+        dated, row = "since" in mapped, nw.col("customer_id")
+        order = ("since_us", *attributes) if dated else ("customer_id", *attributes)
+        counted = nw.when(~nw.col("since_us").is_null()).then(row) if dated else row
+        return [
+            Check(
+                name="customer_repeated",
+                sentence="the customer has another row",
+                broken=counted.cum_count().over("customer_id", order_by=order) > 1,
+                shown_by=("customer_id",),
+            )
+        ]
+
     return TableContract(
         name="customers",
         columns=(
@@ -241,7 +252,7 @@ def _customers(attributes: Sequence[str] = ()) -> TableContract:
             Column(name="since", kind="time", nullable=False),
             *(Column(name=name, kind="text", required=True) for name in attributes),
         ),
-        extra=lambda _: [repeated],
+        extra=checks,
     )
 
 

@@ -18,12 +18,13 @@ DAY = pd.Timestamp("2024-01-01")
 def loaded(reader):
     """Give a function that returns the rows kept, the counts of broken rules and the rows set aside."""
 
-    def load(name, frame, **options):
+    def load(name, frame, as_of=None, **options):
         table = load_table(
             TableSpec(source=frame),
             contract=CONTRACTS[name](**options),
             engine=reader,
             time_zone="UTC",
+            as_of_us=None if as_of is None else as_of.value // 1000,
         )
         broken = {c.name: c.rows for c in table.report.checks if c.rows}
         kept = reader.collect(table.rows).to_pandas()
@@ -210,6 +211,64 @@ def test_a_customer_has_one_row_of_attributes(loaded):
 
     assert broken == {"customer_repeated": 1}
     assert kept.sort_values("customer_id")["country"].fillna("").tolist() == ["DE", ""]
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(None, None, -1)])
+def test_of_several_rows_of_a_customer_the_one_known_first_is_kept(loaded, rows):
+    """A row of the future, or of equal attributes, never takes the place of an earlier one."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a", "a", "b", "b"],
+            "since": [DAY, DAY + pd.Timedelta(days=9), DAY, DAY + pd.Timedelta(days=1)],
+            "country": ["GB", "DE", "GB", "GB"],
+        }
+    )
+
+    kept, broken, _ = loaded(
+        "customers",
+        frame[rows],
+        as_of=DAY + pd.Timedelta(days=5),
+        attributes=["country"],
+    )
+
+    assert broken == {"customer_repeated": 2, "since_in_future": 1}
+    assert kept["since_us"].tolist() == [DAY.value // 1000] * 2
+    assert kept["country"].tolist() == ["GB", "GB"]
+
+
+def test_a_future_period_sets_no_earlier_one_aside(loaded):
+    """What starts after the day of the run is not known on it, nor that an open period overlaps it."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a", "a", "b", "b"],
+            "subscription_id": ["s", "s", "t", "t"],
+            "started_at": [DAY, DAY + pd.Timedelta(days=9)] * 2,
+            "ended_at": [pd.NaT, pd.NaT, DAY + pd.Timedelta(days=20), pd.NaT],
+            "mrr": 1.0,
+        }
+    )
+
+    kept, broken, _ = loaded("subscriptions", frame, as_of=DAY + pd.Timedelta(days=5))
+
+    assert broken == {"started_at_in_future": 2}
+    assert sorted(kept["customer_id"]) == ["a", "b"]
+
+
+def test_future_answers_do_not_say_on_which_scale_earlier_ones_are(loaded):
+    """Answers after the day of the run are set aside alone, whatever their scale."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a", "b", "c"],
+            "ts": [DAY, DAY + pd.Timedelta(days=9), DAY + pd.Timedelta(days=9)],
+            "survey": "csat",
+            "score": [5, 10, 9],
+        }
+    )
+
+    kept, broken, _ = loaded("surveys", frame, as_of=DAY + pd.Timedelta(days=5))
+
+    assert broken == {"ts_in_future": 2, "score_off_scale": 2}
+    assert kept["customer_id"].tolist() == ["a"]
 
 
 def test_the_tables_of_a_shop_have_contracts():
