@@ -146,7 +146,7 @@ VIEWS_NOTES = """
 - **segments**, **migration**: RFM scores are relative to the customers of their date; `absent` are those who
   had not come yet. `retention.segments` replaces the rules.
 - **concentration**: net revenue of the period; returns make the top's share larger.
-- **lift**: strict retention of the period, its margin per customer with an order, discounted by
+- **lift**: strict retention of the period, its margin per customer, discounted by
   `retention.yearly_discount_rate`. The lift of the lifetime value is the same for any margin; the profit
   is margin less marketing costs and needs both.
 - **budget**: a yardstick of practice, not an optimum; amounts are the period's marketing costs split so.
@@ -157,6 +157,7 @@ VIEWS_NOTES = """
 
 BEGINS = {
     "history": "with the history",
+    "always": "with the history, always",
     "horizon": "`snapshots.horizon_days` before the end",
     "year": "a year before the end",
 }

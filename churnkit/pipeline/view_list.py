@@ -35,7 +35,7 @@ class View:
     begins : str
         Where it begins unless told otherwise: with the ``history``, or a ``horizon``
         (``snapshots.horizon_days``) or a ``year`` before its end; in the middle of a history that
-        is shorter than a year.
+        is shorter than a year. ``always`` begins with the history and cannot be told otherwise.
     options : tuple of str
         Of ``every``, ``measure`` and ``model``, those that it has.
     """
@@ -45,7 +45,7 @@ class View:
     make: Callable[[Asked], Made]
     draw: Callable[..., Any]
     also: tuple[str, ...] = ()
-    begins: Literal["history", "year", "horizon"] = "history"
+    begins: Literal["history", "always", "year", "horizon"] = "history"
     options: tuple[str, ...] = ()
 
 
@@ -88,6 +88,7 @@ VIEWS = {
         needs="orders",
         make=view_makers.make_ladder,
         draw=view_plots.plot_ladder,
+        begins="always",
     ),
     "lift": View(
         what="what each point of retention more would be worth, from the figures of the last year",
@@ -115,6 +116,7 @@ VIEWS = {
         needs="orders",
         make=view_makers.make_segments,
         draw=view_plots.plot_segments,
+        begins="always",
     ),
     "survival": View(
         what="how long subscriptions last (Kaplan-Meier), as known at --end",

@@ -276,6 +276,10 @@ def make_lift(asked: Asked) -> Made:
         for each in found.scenarios
         if each.points == chosen.lift_points and each.lifetime_value_lift.value is not None
     ]
+    if found.profit is not None and found.profit <= 0:
+        said.append(
+            f"The profit, margin less marketing costs, is {found.profit:,.0f}: no percentage of it."
+        )
     if margin is None:
         said.append("lifetime_value.gross_margin is not given: amounts are revenue, not margin.")
     return found, said

@@ -175,6 +175,12 @@ def retention_view(
         zone = config.data.time_zone
         after = as_day(end, time_zone=zone, name="end") or whole[1]
         first = as_day(start, time_zone=zone, name="start")
+        if first is not None and chosen.begins == "always":
+            msg = (
+                f"metrics: start is not for the view {view!r}, which counts all history before end;"
+                f" got {first}"
+            )
+            raise ParameterError(msg)
         first = first or _beginning(chosen.begins, whole[0], after, config=config)
         if after <= first:
             msg = f"metrics: end must be after start ({first}); got {after}"
@@ -203,7 +209,7 @@ def _beginning(begins: str, oldest: date, after: date, *, config: Config) -> dat
     """Return where a view begins that was not told."""
     if begins == "horizon":
         return after - timedelta(days=config.snapshots.horizon_days)
-    if begins == "history":
+    if begins in ("history", "always"):
         return oldest
     return a_year_before(after, oldest=oldest)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from churnkit.retention.order_counts import OrderCounts
     from churnkit.retention.scope import Scope
 
-__all__ = ["MARGIN_METRICS", "lifetime_values", "yearly_probability"]
+__all__ = ["MARGIN_METRICS", "lifetime_values", "margin_per_customer", "yearly_probability"]
 
 MARGIN_METRICS = (
     "customer_lifetime_value_margin",
@@ -48,7 +48,8 @@ def lifetime_values(counts: OrderCounts, *, days: int, scope: Scope) -> list[Met
     -----
     Purchases per customer and year are those of the 365 days that end with the period, or of the
     period if it is longer. Those of a month times twelve would be far too many: whoever buys in a
-    month at all has at least one purchase in it.
+    month at all has at least one purchase in it. The margin of a customer and period rests on the
+    same number.
     """
     variant = scope.definitions.lifespan
     names = ["customer_lifetime_value"]
@@ -80,6 +81,12 @@ def _purchases_per_year(counts: OrderCounts, *, days: int) -> float:
     return counts.orders / counts.buyers * DAYS_PER_YEAR / days
 
 
+def margin_per_customer(counts: OrderCounts, *, days: int, gross_margin: float) -> float:
+    """Return what a customer brings in so many days, in currency; there must be orders."""
+    yearly = _purchases_per_year(counts, days=days) * counts.revenue / counts.orders
+    return yearly * gross_margin * days / DAYS_PER_YEAR
+
+
 def _with_margin(counts: OrderCounts, *, days: int, scope: Scope) -> list[MetricValue]:
     """Return the discounted lifetime value and the lift of retention; nothing without a margin."""
     if scope.gross_margin is None:
@@ -100,7 +107,9 @@ def _with_margin(counts: OrderCounts, *, days: int, scope: Scope) -> list[Metric
         ]
     retained = counts.retained / counts.start
     given: dict[str, Any] = {
-        "margin_per_period": counts.revenue * scope.gross_margin / counts.buyers,
+        "margin_per_period": margin_per_customer(
+            counts, days=days, gross_margin=scope.gross_margin
+        ),
         "retention_probability": retained,
         "discount_rate": (1.0 + chosen.yearly_discount_rate) ** (days / DAYS_PER_YEAR) - 1.0,
     }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.formulas import DAYS_PER_YEAR, discounted_lifetime_value, retention_lift
+from churnkit.retention.lifetime import margin_per_customer
 from churnkit.retention.metric_table import arrow_of
-from churnkit.retention.order_counts import count_orders, order_buckets
+from churnkit.retention.order_counts import YEAR_DAYS, count_orders, order_buckets
 from churnkit.retention.periods import report_periods
 from churnkit.retention.report import ALL
+from churnkit.retention.year_orders import count_year_orders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +77,8 @@ class RetentionLift:
         Present strict retention of the period in percent; null where nobody was there at its
         start or nobody ordered, and then there are no scenarios.
     margin_per_customer : float or None
-        Margin of the period per customer with an order, in currency.
+        Margin that a customer brings in the period, in currency; of one shorter than a year by
+        the purchases of the 365 days that end with it.
     customers : int
         Customers at the start of the period.
     profit : float or None
@@ -163,11 +166,15 @@ def lift_scenarios(
             profit=None,
         )
     retained = counts.retained / counts.start
+    days = periods.each[0].days
+    if days < YEAR_DAYS:
+        of_year = count_year_orders(orders, periods=periods, segments=None, engine=engine)
+        counts.year_orders = of_year.get((0, ALL), 0)
     margin = counts.revenue * gross_margin
     profit = None if marketing_cost is None else margin - marketing_cost
-    rate = (1.0 + yearly_discount_rate) ** (periods.each[0].days / DAYS_PER_YEAR) - 1.0
+    rate = (1.0 + yearly_discount_rate) ** (days / DAYS_PER_YEAR) - 1.0
     given: dict[str, Any] = {
-        "margin_per_period": margin / counts.buyers,
+        "margin_per_period": margin_per_customer(counts, days=days, gross_margin=gross_margin),
         "retention_probability": retained,
         "customers": counts.start,
     }

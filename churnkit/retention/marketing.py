@@ -13,6 +13,7 @@ from churnkit.formulas import (
     customer_acquisition_cost,
     ltv_to_cac,
 )
+from churnkit.retention.lifetime import margin_per_customer
 from churnkit.retention.report import ALL
 from churnkit.retention.scope import no_value
 
@@ -95,6 +96,7 @@ def _payback(counts: OrderCounts, cost: MetricValue, *, position: int, scope: Sc
     if cost.value is None or not counts.buyers:
         reason = cost.reason if cost.value is None else "no customers with an order in the period"
         return no_value("cac_payback_months", unit="months", reason=reason)
-    months = scope.period(position).days * 12.0 / DAYS_PER_YEAR
-    margin = counts.revenue * (scope.gross_margin or 0.0) / counts.buyers / months
+    days, months = scope.period(position).days, 12.0 / DAYS_PER_YEAR
+    margin = margin_per_customer(counts, days=days, gross_margin=scope.gross_margin or 0.0)
+    margin /= days * months
     return cac_payback_months(acquisition_cost=cost.value, monthly_margin_per_customer=margin)

@@ -67,8 +67,11 @@ segment.
   start, and is not new. Every run checks that end = start − lost + new + reactivated.
 - An **order** is one order id, or one customer's day without ids, on the first day on which its net is
   positive. A refund takes its money back on the day that it happens and does not unmake the order.
-- **Lifetime value** takes its purchases per customer and year from the 365 days that end with the
-  period, or from the period if it is longer: those of a month times twelve would be far too many.
+- **Lifetime values**, and the margin of a customer in `cac_payback_months`, take their purchases per
+  customer and year from the 365 days that end with the period, or from the period if it is longer: those
+  of a month times twelve would be far too many.
+- What **follows a cart, a ticket or a reward** counts until the end of the report, whichever the period:
+  abandonment, hours, resolution and redemption of the newest periods change as the report grows.
 - A **denominator of zero** gives a null value, the status `zero_denominator` and the reason, never 0; one
   below zero gives `negative_base`. A value of fewer than {SMALL_N} customers, answers or orders is given with
   the status `small_n`.

@@ -228,15 +228,17 @@ def test_lift_follows_from_the_companys_own_figures(config, frames, sql):
     ).iloc[0]
     orders, costs = (frames[n] for n in ("orders", "marketing_costs"))
     inside = orders[(orders["ts"] >= start) & (orders["ts"] < END)]
-    buyers = sql(
-        "SELECT count(DISTINCT customer_id) AS n FROM heads"
-        " WHERE day >= CAST($start AS DATE) AND day < CAST($end AS DATE)",
+    made = sql(
+        """SELECT count(*) FILTER (day >= CAST($start AS DATE)) AS here, count(*) AS orders,
+                count(DISTINCT customer_id) AS buyers
+           FROM heads WHERE day >= CAST($end AS DATE) - 365 AND day < CAST($end AS DATE)""",
         start=start,
         end=END,
-    )["n"].iloc[0]
+    ).iloc[0]
     cost = costs.loc[(costs["ts"] >= start) & (costs["ts"] < END), "amount"].sum()
-    r, margin = there["kept"] / there["s"], 0.5 * inside["amount"].sum() / buyers
     days = (pd.Timestamp(END) - pd.Timestamp(start)).days
+    yearly = inside["amount"].sum() / made["here"] * made["orders"] / made["buyers"]
+    r, margin = there["kept"] / there["s"], 0.5 * yearly * days / 365.25
     d = 1.1 ** (days / 365.25) - 1
     row = result.to_pandas().set_index("points").loc[5]
     assert result.data.retention == pytest.approx(100 * r)
@@ -255,6 +257,19 @@ def test_lift_without_customers_at_the_start_says_so(config, frames):
 
     assert result.to_pandas().empty
     assert result.says == ("No customers at period start, or none with an order in the period.",)
+
+
+def test_lift_without_a_profit_says_why_there_is_no_percentage(config, frames):
+    """Costs above the margin leave no profit of which a gain could be a share."""
+    costs = frames["marketing_costs"].assign(amount=1e6)
+
+    result = churnkit.retention_metrics(
+        config, view="lift", tables={"marketing_costs": costs}, start="2023-07-01", end=END
+    )
+
+    assert result.to_pandas()["profit_lift"].isna().all()
+    assert "The profit, margin less marketing costs, is -" in result.says[-1]
+    assert result.says[-1].endswith(": no percentage of it.")
 
 
 def test_the_budget_is_what_was_spent_split_as_practice_does(config, frames):
@@ -386,7 +401,9 @@ def test_the_company_draws_series_and_bridge(config):
         ({"view": "cohorts", "measure": "share"}, "measure must be known; got 'share'"),
         ({"view": "cohorts", "every": "week"}, "every must be a length of period; got 'week'"),
         ({"view": "ladder", "output": "x.xlsx"}, r"Known: \.csv, \.html, \.json, \.parquet\."),
-        ({"view": "ladder", "start": END, "end": END}, "end must be after start"),
+        ({"view": "cohorts", "start": END, "end": END}, "end must be after start"),
+        ({"view": "ladder", "start": END}, "start is not for the view 'ladder', .* all history"),
+        ({"view": "segments", "start": END}, "start is not for the view 'segments'"),
     ],
 )
 def test_what_a_view_has_not_is_refused_in_a_sentence(config, options, sentence):

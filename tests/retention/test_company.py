@@ -241,6 +241,44 @@ def test_purchases_of_a_short_period_are_those_of_a_year(shop, report):
     assert march == pytest.approx(spring, rel=1e-12)
 
 
+@pytest.mark.parametrize("every", ["month", "quarter"])
+def test_the_margin_of_a_customer_is_not_that_of_the_buyers_of_a_month(
+    make_orders, load, us, every, engine
+):
+    """Who orders 50 twice a year brings 50 / 12 a month at half margin, in whichever period one looks."""
+    twice = [
+        (
+            f"c{month}",
+            f"{month} {half}",
+            f"{2022 + (month + half - 1) // 12}-{(month + half - 1) % 12 + 1:02}-01",
+            50.0,
+        )
+        for month in range(1, 13)
+        for half in (0, 6, 12, 18)
+    ]
+    spent = pa.table({"ts_us": [us("2023-07-02")], "amount": [300.0]})
+    tables = {
+        "orders": make_orders([*twice, ("new", "new", "2023-07-15", 50.0)]),
+        "marketing_costs": load(spent),
+    }
+
+    report = retention_metrics(
+        tables,
+        engine=engine,
+        time_zone="UTC",
+        start=date(2023, 7, 1),
+        end=date(2023, 10, 1),
+        every=every,
+        gross_margin=0.5,
+    )
+
+    yearly = 0.5 * 50.0 * 25 / 13
+    assert report.values("cac_payback_months")[0] == pytest.approx(300.0 / (yearly / 12), rel=0.05)
+    days = {"month": 31, "quarter": 92}[every]
+    (first, *_) = [r.metric for r in report.rows if r.metric.metric == "discounted_lifetime_value"]
+    assert first.numerator == pytest.approx(yearly * days / 365.25, rel=0.05)
+
+
 def test_a_lift_of_retention_is_that_of_the_discounted_value(report):
     """Five points more retention raise m (1 + d) / (1 + d - r) by what the row says."""
     chosen = Definitions(yearly_discount_rate=0.1, discounted="first_margin_counted")

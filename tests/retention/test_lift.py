@@ -15,6 +15,8 @@ LINES = [
     ("b", "b2", "2023-12-01T00:00:00", 40.0),
     ("e", "e1", "2023-12-01T00:00:00", 20.0),
 ]
+# Seven orders of five customers in the year, of 40 each in the period of 184 days.
+MARGIN = 40.0 * 7 / 5 * 184 / 365.25
 
 
 @pytest.fixture
@@ -36,26 +38,26 @@ def lift(make_orders, engine):
 
 
 def test_the_lifetime_value_of_more_retention(lift):
-    """Two of four stay, margin 40 a buyer: 40 / 0.5 now, 40 / 0.45 with five points."""
+    """Two of four stay with their margin m: m / 0.5 now, m / 0.45 with five points."""
     found = lift()
 
     assert (found.retention, found.customers) == (50.0, 4)
-    assert found.margin_per_customer == pytest.approx(40.0)
+    assert found.margin_per_customer == pytest.approx(MARGIN)
     (five, ten) = found.scenarios
-    assert five.lifetime_value.value == pytest.approx(40 / 0.45)
+    assert five.lifetime_value.value == pytest.approx(MARGIN / 0.45)
     assert five.lifetime_value_lift.value == pytest.approx(100 * (0.5 / 0.45 - 1))
     assert ten.lifetime_value_lift.value == pytest.approx(25.0)
-    assert five.margin_gain == pytest.approx(4 * 0.05 * 40)
+    assert five.margin_gain == pytest.approx(4 * 0.05 * MARGIN)
     assert found.profit is None
     assert five.profit_lift is None
 
 
 def test_the_profit_is_margin_less_marketing_costs(lift):
-    """Half the revenue of 120 less 40 is 20; one customer in twenty more of 20 is a fifth of it."""
+    """Half the revenue of 120 less 40 is 20; of four customers one in twenty more adds to it."""
     found = lift(gross_margin=0.5, marketing_cost=40.0)
 
     assert found.profit == pytest.approx(20.0)
-    assert found.scenarios[0].profit_lift.value == pytest.approx(100 * 4 * 0.05 * 20 / 20)
+    assert found.scenarios[0].profit_lift.value == pytest.approx(100 * 4 * 0.05 * MARGIN / 2 / 20)
     assert found.scenarios[0].lifetime_value_lift.value == pytest.approx(100 * (0.5 / 0.45 - 1))
 
 
