@@ -40,7 +40,7 @@ def abandoned_carts(
     """
     is_cart = nw.col("event_type") == cart_event
     is_purchase = nw.col("event_type") == purchase_event
-    order = ("ts_us", "is_purchase")
+    order = ("ts_us", "is_purchase", *(("session_id",) if by_session else ()))
     flagged = (
         events.filter(is_cart | is_purchase)
         .with_columns(is_purchase=nw.when(is_purchase).then(nw.lit(1)).otherwise(nw.lit(0)))
