@@ -46,8 +46,8 @@ class Table(Section, Generic[Columns]):
     )
     columns: Columns | None = Field(
         default=None,
-        description="our column names, each with the source's own; one that is not named here is"
-        " looked for under our name",
+        description="our column names, each with the source's own; an optional one that is not named"
+        " here, or all if there is no mapping, are looked for under our names",
     )
     computed: Expressions = Field(
         default=freeze({}),

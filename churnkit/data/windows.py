@@ -21,9 +21,7 @@ __all__ = [
 US_PER_DAY = 86_400_000_000
 
 
-def as_day(
-    as_of: date | datetime | str | None, *, time_zone: str, name: str = "as_of"
-) -> date | None:
+def as_day(as_of: object, *, time_zone: str, name: str = "as_of") -> date | None:
     """Return a business day given as a date, as ISO text, or as the instant at which it begins.
 
     Raises
@@ -37,6 +35,9 @@ def as_day(
         except ValueError as error:
             msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
             raise ParameterError(msg) from error
+    if as_of is not None and not isinstance(as_of, date):
+        msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
+        raise ParameterError(msg)
     if not isinstance(as_of, datetime):
         return as_of
     local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of

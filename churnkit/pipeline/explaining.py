@@ -44,7 +44,7 @@ def explain(
     config: Config | Mapping[str, Any] | str | Path,
     *,
     tables: Mapping[str, Any] | None = None,
-    customers: Sequence[str] = (),
+    customers: str | Sequence[str | int] = (),
     as_of: date | str | None = None,
     compare: date | str | None = None,
     by: str = "risk_band",
@@ -60,7 +60,7 @@ def explain(
     config : Config, mapping or path
     tables : mapping of str to frame, optional
         Frames in place of configured sources.
-    customers : sequence of str
+    customers : str, or sequence of str or int
         Customers to explain one by one; each must be in the population at ``as_of``.
     as_of, model : optional
         As for :func:`score`.
@@ -86,14 +86,16 @@ def explain(
     if target not in TARGETS:
         msg = f"explain: target must be churn or spend; got {target!r}"
         raise ParameterError(msg)
+    # Ids are text in every table; one alone is no sequence of letters.
+    wanted = [customers] if isinstance(customers, str) else [str(one) for one in customers]
     bundle = open_bundle(config, model)
     with open_session(
         config, tables=tables, as_of=as_of, bundle=bundle, also=CUSTOMER_TABLES, progress=progress
     ) as session:
         _check_by(session, by)
         then = as_day(compare, time_zone=bundle.data["time_zone"], name="compare")
-        found = _explained(session, bundle, target=target, wanted=customers, output=output)
-        if unknown := sorted(set(customers) - set(found.rows)):
+        found = _explained(session, bundle, target=target, wanted=wanted, output=output)
+        if unknown := sorted(set(wanted) - set(found.rows)):
             raise DataError(_why_unknown(session, unknown))
         changes = []
         if then is not None:
@@ -121,7 +123,7 @@ def explain(
             sample=found.sample,
             compared_with=None if then is None else str(then),
             changes=changes,
-            customers=customer_pages(session, bundle, found, ids=list(dict.fromkeys(customers))),
+            customers=customer_pages(session, bundle, found, ids=list(dict.fromkeys(wanted))),
             output=None if output is None else Path(output),
         )
 

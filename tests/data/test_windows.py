@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnkit.data.windows import US_PER_DAY, Snapshot, midnight_us, plan_snapshots
+from churnkit.data.windows import US_PER_DAY, Snapshot, as_day, midnight_us, plan_snapshots
 from churnkit.errors import DataError, ParameterError
 
 DAY = timedelta(days=1)
@@ -222,3 +222,9 @@ def test_snapshots_carry_the_zone_and_lengths():
         (s.horizon_days, s.gap_days, s.observation_days, s.time_zone)
         for s in (*plan.train, *plan.test)
     } == {(30, 3, 200, "Asia/Kolkata")}
+
+
+def test_a_day_given_as_a_number_is_refused():
+    """20111210 could be a day or microseconds: dates and ISO text only."""
+    with pytest.raises(ParameterError, match=r"^as_of: must be a date such as .*; got 20111210$"):
+        as_day(20111210, time_zone="UTC")
