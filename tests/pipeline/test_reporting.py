@@ -108,8 +108,10 @@ def test_run_writes_the_page_from_its_own_scores(shop, workplace):
 
 def test_page_that_cannot_be_written_is_an_error(shop, tmp_path):
     """A folder in the page's place is named."""
+    (tmp_path / "page.html").mkdir()
+
     with pytest.raises(DataError, match="page"):
-        churnkit.report(shop.config, model=shop.bundle, output=tmp_path / "page" / "..")
+        churnkit.report(shop.config, model=shop.bundle, output=tmp_path / "page.html")
 
 
 def test_training_writes_the_model_card(shop):
