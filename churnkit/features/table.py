@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from churnkit.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     import narwhals as nw
     import numpy as np
@@ -84,12 +86,15 @@ class FeatureTable:
         """
         import pyarrow as pa
 
-        none = True
-        for batch in self.engine.batches(self.frame, rows=rows, sort_by=("customer_id",)):
-            none = False
-            yield self._finish(pa.Table.from_batches([batch]))
-        if none:
-            yield self.to_arrow()
+        finished: Future[pa.Table] | None = None
+        # While a thread of ours finishes one batch, the engine makes the next.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="features") as pool:
+            for batch in self.engine.batches(self.frame, rows=rows, sort_by=("customer_id",)):
+                earlier = finished
+                finished = pool.submit(self._finish, pa.Table.from_batches([batch]))
+                if earlier is not None:
+                    yield earlier.result()
+        yield self.to_arrow() if finished is None else finished.result()
 
     @property
     def finishing(self) -> Finishing:
