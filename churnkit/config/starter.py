@@ -122,7 +122,8 @@ def starter_config(
         columns:             # our name: the name in your file
           customer_id: client
           ts: bought at
-          # amount:          money of the row, negative for refunds; without it every order ...
+          # amount:          money of the row, negative for refunds; without it every row ...
+    <BLANKLINE>
     """
     horizon = _horizon(days)
     text = TEMPLATE.format(
