@@ -1,9 +1,13 @@
-"""Makes a bundle of trained models: with them, how the data were read and what they looked like."""
+"""Makes a bundle of trained models, with how the data were read and looked, and registers it."""
 
 from __future__ import annotations
 
 import platform
+import shutil
+from dataclasses import replace
 from importlib.metadata import version as installed_version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +15,13 @@ import numpy as np
 from churnkit import __version__
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.features.named import make_builders
-from churnkit.models.bundle import Bundle
+from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.drift import describe
+from churnkit.pipeline.cards import write_card
+from churnkit.pipeline.registered import MODELS_FOLDER
 from churnkit.pipeline.session import now
 from churnkit.reasons import correlated_groups, phrases_of, typical_values
+from churnkit.reporting import CARD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +30,9 @@ if TYPE_CHECKING:
     from churnkit.models.base import LabelledSnapshot
     from churnkit.models.training import Models
     from churnkit.pipeline.session import Session
+    from churnkit.tracking.runs import Run
 
-__all__ = ["make_bundle"]
+__all__ = ["make_bundle", "register_bundle"]
 
 
 def make_bundle(
@@ -94,3 +102,32 @@ def make_bundle(
             "lightgbm": installed_version("lightgbm"),
         },
     )
+
+
+def register_bundle(
+    session: Session,
+    bundle: Bundle,
+    *,
+    name: str,
+    tests: Sequence[LabelledSnapshot],
+    run: Run,
+) -> tuple[Bundle, Path]:
+    """Register a bundle; return it with the version that it got, and its folder."""
+    with TemporaryDirectory() as scratch:
+        made = save_bundle(bundle, Path(scratch) / name)
+        write_card(session, bundle, made, tests=tests, run=run)
+        version = run.log_bundle(
+            bundle,
+            made,
+            registered_model=name,
+            risk_bands=dict(session.config.scoring.risk_bands),
+            reasons=session.config.scoring.reasons,
+        )
+        if version != bundle.version:
+            # Another run registered in between: the bundle follows the registry.
+            bundle = replace(bundle, version=version)
+            write_card(session, bundle, made, tests=tests, run=run)
+        # Only now is the version certain: of runs at the same time, none writes another's folder.
+        folder = save_bundle(bundle, MODELS_FOLDER / name / version)
+        shutil.copy(made / CARD_FILE, folder)
+    return bundle, folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit import __version__
@@ -20,11 +19,10 @@ from churnkit.evaluation.backtest import backtest as run_backtest
 from churnkit.evaluation.predictive import churn_metrics, spend_metrics
 from churnkit.evaluation.profit import best_share_to_contact
 from churnkit.features.named import make_builders
-from churnkit.models.bundle import Bundle, save_bundle
 from churnkit.models.search import search_parameters
 from churnkit.models.training import fit_models
-from churnkit.pipeline.bundling import make_bundle
-from churnkit.pipeline.cards import LEVELS, level_over_time, write_card
+from churnkit.pipeline.bundling import make_bundle, register_bundle
+from churnkit.pipeline.cards import LEVELS, level_over_time
 from churnkit.pipeline.configured import as_config, model_settings
 from churnkit.pipeline.joining import joint_training
 from churnkit.pipeline.leaks import leak_cautions
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from churnkit.data.windows import SnapshotPlan
     from churnkit.evaluation.snapshots import SnapshotLoader
     from churnkit.models.base import LabelledSnapshot
+    from churnkit.models.bundle import Bundle
     from churnkit.models.search import Search
     from churnkit.models.training import Models
 
@@ -219,30 +218,16 @@ def _register(
                 prefix = "" if name == "model" else f"{name}."
                 run.log_metrics({f"{prefix}{k}": v for k, v in metrics.items()}, step=step)
         log_searches(run, searches)
-        folder = MODELS_FOLDER / model_name / bundle.version
-        save_bundle(bundle, folder)
-        write_card(session, bundle, folder, tests=tests, run=run)
-        version = run.log_bundle(
-            bundle,
-            folder,
-            registered_model=model_name,
-            risk_bands=dict(config.scoring.risk_bands),
-            reasons=config.scoring.reasons,
-        )
-        if version != bundle.version:
-            # Another run registered in between: the folder follows the registry.
-            bundle = replace(bundle, version=version)
-            folder = save_bundle(bundle, MODELS_FOLDER / model_name / version)
-            write_card(session, bundle, folder, tests=tests, run=run)
+        bundle, folder = register_bundle(session, bundle, name=model_name, tests=tests, run=run)
         moves, reason = True, "there was no champion"
         if champion is not None:
             moves, reason = _no_worse(session, bundle, tested=tested, tests=tests, load=load)
         if moves:
-            tracker.promote(model_name, version)
+            tracker.promote(model_name, bundle.version)
         run.log_document("champion.txt", reason)
     return TrainResult(
         name=model_name,
-        version=version,
+        version=bundle.version,
         run_id=run.run_id,
         bundle_folder=folder,
         backtest=tested,

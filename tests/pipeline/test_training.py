@@ -86,6 +86,21 @@ def test_better_worse_and_promoted(shop, workplace):
     assert json.loads((last.bundle_folder / "bundle.json").read_text())["version"] == "3"
 
 
+def test_a_run_that_registered_meanwhile_keeps_its_folder(shop, workplace, monkeypatch):
+    """The version of the registry decides, and what another run has written stays as it was."""
+    first = churnkit.train(shop.config)
+    bundle = first.bundle_folder / "bundle.json"
+    written = (bundle.stat().st_ino, bundle.read_text())
+    monkeypatch.setattr(Tracker, "next_version", lambda self, name: first.version)
+
+    later = churnkit.train(shop.config)
+
+    assert (first.version, later.version) == ("1", "2")
+    assert (bundle.stat().st_ino, bundle.read_text()) == written
+    assert load_bundle(later.bundle_folder).version == "2"
+    assert ", version 2\n" in (later.bundle_folder / "MODEL_CARD.md").read_text()
+
+
 def test_a_search_is_logged_kept_and_told(shop, workplace, score):
     """Trials are nested runs; what was found is in the bundle and in the manifest of its scores."""
     config = deepcopy(shop.config)
