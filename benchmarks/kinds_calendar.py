@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from kinds_tables import orders, renewals, value
+from kinds_tables import at_random, orders, renewals, value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +99,7 @@ def one_year(rng: Rng) -> pd.DataFrame:
         rng.uniform(-200, days, n),
         rng.exponential(300, n),
     )
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (2 * rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=2 * rate, born=born, life=life, days=days)
     kept = rng.random(len(d)) < 0.5 + 0.45 * np.sin(2 * np.pi * d / 365)
     return orders(
         w[kept],

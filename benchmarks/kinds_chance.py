@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from kinds_tables import orders, renewals, value
+from kinds_tables import at_random, orders, renewals, value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +33,7 @@ def currencies(rng: Rng) -> pd.DataFrame:
         rng.uniform(-200, days, n),
         rng.exponential(500, n),
     )
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     unit = rng.choice([1.0, 11.0, 150.0], n, p=[0.7, 0.2, 0.1])
     return orders(
         w, d, unit[w] * value(rng, w, typical=60, between=0.5, within=0.5), days=days, rng=rng
@@ -50,9 +48,7 @@ def id_change(rng: Rng) -> pd.DataFrame:
         rng.uniform(-300, days, n),
         rng.exponential(450, n),
     )
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     amount = value(rng, w, typical=50, between=0.6, within=0.5)
     w = np.where(d >= 450, w + n, w)
     return orders(w, d, amount, days=days, rng=rng)
@@ -77,9 +73,7 @@ def nine_months(rng: Rng) -> pd.DataFrame:
     """Return nine months of history."""
     n, days = 1000, 270
     rate, born, life = rng.gamma(0.9, 1 / 20, n), rng.uniform(0, days, n), rng.weibull(0.7, n) * 150
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     return orders(w, d, value(rng, w, typical=40, between=0.5, within=0.5), days=days, rng=rng)
 
 
@@ -92,9 +86,7 @@ def one_giant(rng: Rng) -> pd.DataFrame:
         rng.exponential(500, n),
     )
     born[0], life[0], rate[0] = -10, 5000, 1 / 12
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     amount = value(rng, w, typical=60, between=0.7, within=0.6)
     others = amount[w != 0].sum()
     amount[w == 0] *= 0.43 * others / amount[w == 0].sum()
@@ -109,9 +101,7 @@ def returns(rng: Rng) -> pd.DataFrame:
         rng.uniform(-200, days, n),
         rng.exponential(500, n),
     )
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     amount = value(rng, w, typical=70, between=0.5, within=0.5)
     fussy = rng.beta(1.5, 3.5, n)
     back = rng.random(len(d)) < fussy[w]
@@ -131,9 +121,7 @@ def start_up(rng: Rng) -> pd.DataFrame:
     born = days + 90 * np.log2(rng.uniform(2 ** (-days / 90), 1, n))
     age = (days - born) / days
     rate, life = rng.gamma(1.2, 1 / 30, n), rng.exponential(1, n) * (20 + 500 * np.maximum(age, 0))
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     return orders(w, d, value(rng, w, typical=35, between=0.5, within=0.4), days=days, rng=rng)
 
 
@@ -156,7 +144,5 @@ def two_hundred_orders(rng: Rng) -> pd.DataFrame:
         rng.uniform(-30, days, n),
         rng.exponential(400, n),
     )
-    w, d = renewals(
-        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
-    )
+    w, d = at_random(rng, rate=rate, born=born, life=life, days=days)
     return orders(w, d, value(rng, w, typical=40, between=0.5, within=0.5), days=days, rng=rng)

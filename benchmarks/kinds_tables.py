@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Rng = np.random.Generator
 
-__all__ = ["orders", "renewals", "value"]
+__all__ = ["at_random", "orders", "renewals", "value"]
 
 START = pd.Timestamp("2022-01-03")
 
@@ -51,6 +51,15 @@ def renewals(
             who.append(i)
             when.append(b)
     return np.array(who), np.array(when)
+
+
+def at_random(
+    rng: Rng, *, rate: Floats, born: Floats, life: Floats, days: int
+) -> tuple[Ints, Floats]:
+    """Return customers and days of orders that come at each customer's rate a day, without memory."""
+    return renewals(
+        born=born, gap=lambda i: rng.exponential(1 / (rate[i] + 1e-3)), life=life, days=days
+    )
 
 
 def value(rng: Rng, who: Ints, *, typical: float, between: float, within: float) -> Floats:

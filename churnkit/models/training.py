@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from churnkit.models.learner import FittedLearner, Learner
     from churnkit.models.spend import SpendModel
     from churnkit.models.spend_fit import Judge
+    from churnkit.models.staying import ChurnForecast
 
 __all__ = ["Level", "ModelSettings", "Models", "Predictions", "fit_models"]
 
@@ -59,14 +60,10 @@ def fit_models(
     newest = train[-1]
     forecast = newest.forecast(settings.purchase_kind)
     first: tuple[FittedLearner | None, SpendModel | None] = (None, None)
-    trees = "usual"
+    asked = settings
     if split is not None:
-        first = _learn(split[0], settings=settings)
         beside = forecast if no_order else None
-        finer = finer_settings(settings, train=train, split=split, first=first[0], forecast=beside)
-        if finer is not None:
-            settings, trees = finer, "finer"
-            first = _learn(split[0], settings=settings)
+        first, settings = _judged(train, split=split, forecast=beside, settings=settings)
     final = _learn(train, settings=settings)
     churn = fit_churn(
         train,
@@ -111,13 +108,28 @@ def fit_models(
         churn_is_no_order=no_order,
         total=total,
     )
-    notes = {f"churn.{k}": v for k, v in churn.notes.items()} | {"churn.trees": trees}
+    notes = {f"churn.{k}": v for k, v in churn.notes.items()} | {
+        "churn.trees": "usual" if settings is asked else "finer"
+    }
     notes |= {f"spend.{k}": v for k, v in spend.notes.items()}
     notes |= {"level.churn": settings.churn_level, "level.spend": settings.spend_level}
     for point in level.points:
         notes[f"level.missed_log_spend.{point.cutoff}"] = point.log_spend
         notes[f"level.missed_log_odds.{point.cutoff}"] = point.log_odds
     return models, notes
+
+
+def _judged(
+    train: Sequence[LabelledSnapshot],
+    *,
+    split: tuple[Sequence[LabelledSnapshot], LabelledSnapshot],
+    forecast: ChurnForecast | None,
+    settings: ModelSettings,
+) -> tuple[tuple[FittedLearner, SpendModel], ModelSettings]:
+    """Return what the earlier snapshots teach, to be judged on the later, and with which settings."""
+    first = _learn(split[0], settings=settings)
+    finer = finer_settings(settings, train=train, split=split, first=first[0], forecast=forecast)
+    return (first, settings) if finer is None else (_learn(split[0], settings=finer), finer)
 
 
 def _learners(settings: ModelSettings) -> tuple[Learner, Learner]:

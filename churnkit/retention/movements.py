@@ -135,51 +135,28 @@ def subscription_states(
         .agg(nw.len().cast(nw.Int64).alias("n"), nw.col("mrr").sum())
     )
     boundary, none, nothing = nw.col("boundary"), nw.lit(0), nw.lit(0.0)
-    first = periods.index(nw.col("first_us"))
     started_in = periods.index(started)
+    absent = {
+        "n_start": none,
+        "n_end": none,
+        "start_mrr": nothing,
+        "end_mrr": nothing,
+        "is_first": none,
+    }
+
+    def rows(frame: nw.LazyFrame[Any], period: nw.Expr, **said: nw.Expr) -> nw.LazyFrame[Any]:
+        return frame.select("customer_id", period=period, **{**absent, **said}).filter(
+            nw.col("period") >= 0, nw.col("period") < count
+        )
+
+    n, sum_mrr = nw.col("n"), nw.col("mrr")
+    starts = lines.group_by("customer_id").agg(first_us=started.min())
     parts = [
-        running.filter(boundary < count).select(
-            "customer_id",
-            period=boundary,
-            n_start=nw.col("n"),
-            n_end=none,
-            start_mrr=nw.col("mrr"),
-            end_mrr=nothing,
-            is_first=none,
-        ),
-        running.filter(boundary > 0).select(
-            "customer_id",
-            period=boundary - 1,
-            n_start=none,
-            n_end=nw.col("n"),
-            start_mrr=nothing,
-            end_mrr=nw.col("mrr"),
-            is_first=none,
-        ),
-        lines.group_by("customer_id")
-        .agg(first_us=started.min())
-        .select(
-            "customer_id",
-            period=first,
-            n_start=none,
-            n_end=none,
-            start_mrr=nothing,
-            end_mrr=nothing,
-            is_first=nw.lit(1),
-        )
-        .filter(nw.col("period") >= 0, nw.col("period") < count),
+        rows(running, boundary, n_start=n, start_mrr=sum_mrr),
+        rows(running, boundary - 1, n_end=n, end_mrr=sum_mrr),
+        rows(starts, periods.index(nw.col("first_us")), is_first=nw.lit(1)),
         # Who comes back and leaves within the period is at neither end of it.
-        lines.filter(started_in == periods.index(ended))
-        .select(
-            "customer_id",
-            period=started_in,
-            n_start=none,
-            n_end=none,
-            start_mrr=nothing,
-            end_mrr=nothing,
-            is_first=none,
-        )
-        .filter(nw.col("period") >= 0, nw.col("period") < count),
+        rows(lines.filter(started_in == periods.index(ended)), started_in),
     ]
     kinds = {"customer_id": nw.String, "start_mrr": nw.Float64, "end_mrr": nw.Float64}
     names = ("customer_id", "period", "n_start", "n_end", "start_mrr", "end_mrr", "is_first")
