@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from churnkit.evaluation.guards import features_that_see_the_future, implausible_features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from churnkit.features.build import FeatureBuilder
     from churnkit.models.base import LabelledSnapshot
@@ -19,7 +19,7 @@ __all__ = ["leak_cautions"]
 def leak_cautions(
     session: Session, newest: LabelledSnapshot, *, builders: Sequence[FeatureBuilder]
 ) -> list[str]:
-    """Return a sentence for each feature that may know the outcome or the future.
+    """Return what is to be said of features that may know the outcome or the future.
 
     Parameters
     ----------
@@ -32,10 +32,10 @@ def leak_cautions(
     Returns
     -------
     list of str
-        Features that alone tell who churned almost perfectly, then those whose values at the
-        cutoff are others where orders at and after it were never there.
+        One sentence on the features that alone tell who churned almost perfectly, the surest first,
+        then one on those whose values at the cutoff are others where orders at and after it were
+        never there. Without any there is no sentence.
     """
-    implausible = implausible_features(newest.features, newest.churned)
     cutoff = newest.snapshot.cutoff
     seeing = features_that_see_the_future(
         session.read.history,
@@ -44,12 +44,29 @@ def leak_cautions(
         builders=builders,
     )
     return [
-        *(
-            f"feature {name}: it alone tells who churned with AUC {auc:.3f}; does it know the outcome?"
-            for name, auc in implausible.items()
-        ),
-        *(
-            f"feature {name}: its value at {cutoff} changes when later orders arrive; it sees the future"
-            for name in seeing
-        ),
+        *_telling(implausible_features(newest.features, newest.churned)),
+        *_seeing(seeing, cutoff=str(cutoff)),
     ]
+
+
+def _telling(found: Mapping[str, float]) -> Iterator[str]:
+    surest = sorted(found.items(), key=lambda one: (-one[1], one[0]))
+    if len(surest) == 1:
+        [(name, auc)] = surest
+        yield f"feature {name}: it alone tells who churned with AUC {auc:.3f}; does it know the outcome?"
+    elif surest:
+        names = ", ".join(f"{name} (AUC {auc:.3f})" for name, auc in surest)
+        yield f"features {names}: each alone tells who churned; do they know the outcome?"
+
+
+def _seeing(names: Sequence[str], *, cutoff: str) -> Iterator[str]:
+    if len(names) == 1:
+        yield (
+            f"feature {names[0]}: its value at {cutoff} changes when later orders arrive; it sees the"
+            " future"
+        )
+    elif names:
+        yield (
+            f"features {', '.join(names)}: their values at {cutoff} change when later orders arrive;"
+            " they see the future"
+        )
