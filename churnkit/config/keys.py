@@ -22,9 +22,13 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Says:
-    """The words for what a type allows, so that ``must be <words>`` is a sentence."""
+    """The words for what a type allows, so that ``must be <words>`` is a sentence.
+
+    And those for what happens where nothing is given, if the default itself would not say it.
+    """
 
     words: str
+    default: str | None = None
 
 
 def dotted(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic_core import PydanticUndefined
 
 from churnkit.config.frozen import thaw
-from churnkit.config.keys import allowed, dotted, section_of, walk
+from churnkit.config.keys import Says, allowed, dotted, section_of, walk
 from churnkit.config.not_built import NOT_BUILT_YET
 from churnkit.config.schema import Config
 from churnkit.config.yaml_text import dump_flow
@@ -52,6 +52,9 @@ def reference() -> list[Key]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
+    for item in field.metadata:
+        if isinstance(item, Says) and item.default is not None:
+            return item.default
     if section_of(field.annotation) is not None and field.default is PydanticUndefined:
         return ""
     return dump_flow(thaw(field.default))

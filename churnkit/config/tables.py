@@ -47,7 +47,8 @@ class Table(Section, Generic[Columns]):
     columns: Columns | None = Field(
         default=None,
         description="our column names, each with the source's own; an optional one that is not named"
-        " here, or all if there is no mapping, are looked for under our names",
+        " here, or all if there is no mapping, are looked for under our names; null says that the"
+        " source has no such column, whatever it calls its own",
     )
     computed: Expressions = Field(
         default=freeze({}),
@@ -82,9 +83,14 @@ class Table(Section, Generic[Columns]):
 
     @property
     def column_mapping(self) -> dict[str, str]:
-        """Our column names with the source's; empty where the source uses ours."""
+        """Our column names with the source's; those that are not named are looked for."""
         given = {} if self.columns is None else self.columns.model_dump()
         return {ours: theirs for ours, theirs in given.items() if theirs is not None}
+
+    @property
+    def not_there(self) -> frozenset[str]:
+        """Our names of columns that the source is said not to have."""
+        return frozenset() if self.columns is None else self.columns.not_there
 
     @property
     def asked(self) -> str | None:
@@ -147,6 +153,9 @@ class SurveyTable(Table[SurveyColumns]):
         columns = info.data.get("columns")
         if value is not None and columns is not None and columns.survey is not None:
             msg = f"takes the place of columns.survey: give one of both; got {value!r} and {columns.survey!r}"
+            raise ValueError(msg)
+        if value is None and columns is not None and "survey" in columns.not_there:
+            msg = "is needed where columns.survey is null: 'csat', 'nps' or 'ces'; got null"
             raise ValueError(msg)
         return value
 

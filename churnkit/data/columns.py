@@ -70,7 +70,10 @@ def with_computed(
 def mapped_columns(
     spec: TableSpec, *, contract: TableContract, types: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return contract name → source column, for the columns that the source has."""
+    """Return contract name → source column, for the columns that the source has.
+
+    What of the optional ones is said not to be there is not looked for.
+    """
     known = [column.name for column in contract.columns]
     for name in spec.columns:
         if name not in known:
@@ -82,6 +85,8 @@ def mapped_columns(
     found = {}
     for column in contract.columns:
         name = spec.column(column.name)
+        if column.name in spec.not_there and column.name not in spec.constants:
+            continue
         if name in types:
             found[column.name] = name
         elif column.required or column.name in spec.columns:

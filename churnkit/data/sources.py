@@ -63,6 +63,8 @@ class TableSpec:
     columns : mapping of str to str
         Contract name → name in the source. A contract column that is not named here is looked for
         under its own name.
+    not_there : frozenset of str
+        Contract names of optional columns that are not looked for.
     filter : str, optional
         SQL condition on the source's own columns. Columns of a CSV file are text:
         ``"CAST(quantity AS INTEGER) > 0"``.
@@ -80,6 +82,7 @@ class TableSpec:
 
     source: Any
     columns: Mapping[str, str] = field(default_factory=dict)
+    not_there: frozenset[str] = frozenset()
     filter: str | None = None
     label: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)

@@ -74,6 +74,7 @@ def _spec(table: Table[Any] | None, *, frame: Any, name: str) -> TableSpec:
     spec = TableSpec(
         source=frame,
         columns=columns,
+        not_there=frozenset() if table is None else table.not_there,
         filter=condition,
         computed={} if table is None else table.computed,
         constants={} if kind is None else {"survey": kind},

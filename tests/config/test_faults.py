@@ -409,6 +409,33 @@ def test_tables_know_their_columns(with_value, message_of, monkeypatch, table, c
     assert message.startswith(f"c.yaml: data.{table}.columns.{wrong}: unknown key.")
 
 
+@pytest.mark.parametrize(
+    ("path", "table", "sentence"),
+    [
+        (
+            "data.orders",
+            {"columns": {"customer_id": "id", "ts": None}},
+            "columns.ts: must be the name of a column, as text; got null",
+        ),
+        (
+            "data.orders",
+            {"columns": {"customer_id": "id", "ts": "at", "amount": 3}},
+            "columns.amount: must be the name of a column, as text, or null for none; got 3",
+        ),
+        (
+            "data.surveys",
+            {"columns": {"customer_id": "id", "ts": "at", "score": "x", "survey": None}},
+            "kind: is needed where columns.survey is null: 'csat', 'nps' or 'ces'; got null",
+        ),
+    ],
+)
+def test_only_optional_columns_may_be_not_there(with_value, message_of, path, table, sentence):
+    """A needed column cannot be null, nor the survey where nothing else says which it is."""
+    message = message_of(with_value(path, {"source": "x.csv", **table}))
+
+    assert message == f"c.yaml: {path}.{sentence}"
+
+
 def test_customers_may_have_attributes_of_any_name(with_value, message_of):
     """The attributes table needs the id and takes other columns under any name, as text."""
     columns = {"customer_id": "id", "age": "AGE", "home town": "city"}

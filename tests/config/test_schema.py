@@ -323,6 +323,24 @@ def test_yaml_reads_back_to_an_equal_configuration(tmp_path_factory, params):
     assert again.resolved()["churn"]["params"] == params
 
 
+def test_null_says_that_a_column_is_not_there(write):
+    """It is not the same as leaving the key out, also not once it is written and read again."""
+    named = "name: shop\ndata: {orders: {source: a.csv, columns: {customer_id: who, ts: at%s}}}\n"
+
+    looked_for, not_there = (load_config(write(named % end)) for end in ("", ", amount: null"))
+
+    for config, absent in ((looked_for, set()), (not_there, {"amount"})):
+        again = load_config(write(config.to_yaml()))
+        assert again.data.orders.not_there == config.data.orders.not_there == absent
+        assert again == config
+        assert hash(again) == hash(config)
+        assert again.hash == config.hash
+    assert looked_for != not_there
+    assert looked_for.hash != not_there.hash
+    mapped = {"customer_id": "who", "ts": "at"}
+    assert not_there.data.orders.column_mapping == looked_for.data.orders.column_mapping == mapped
+
+
 def test_the_hash_is_of_what_is_said_not_how(write):
     """Comments, key order and written-out defaults change nothing; any value does."""
     terse = load_config(write("name: shop\ndata: {orders: {source: orders.csv}}\nseed: 3\n"))

@@ -164,7 +164,8 @@ def test_the_reference_lists_every_key_with_its_meaning(with_value):
     listed = reference()
     free = ("features.", "engine.conf.", "churn.params.", "lifetime_value.params.")
     mapping = with_value("name", "shop")
-    for path in [key.path for key in listed if key.default == "required"]:
+    # Optional columns are only in it if they are named.
+    for path in [key.path for key in listed if key.default in {"required", "looked for"}]:
         if ".columns." in path:
             table, column = path.removeprefix("data.").split(".columns.")
             section = mapping["data"].setdefault(table, {"source": "x.csv"})
@@ -186,6 +187,7 @@ def test_the_reference_says_defaults_and_what_is_required():
     assert listed["snapshots.horizon_days"].default == "90"
     assert listed["lifetime_value.gross_margin"].default == "1.0"
     assert listed["scoring.as_of"].default == "null"
+    assert listed["data.orders.columns.amount"].default == "looked for"
     assert listed["scoring.output"].default == "out/{name}/scores.parquet"
     assert listed["features"].default.startswith("{rfm: {windows_days: [30, 90, 180, 365]}, ")
     assert listed["snapshots"].default == ""

@@ -21,6 +21,7 @@ def read(reader):
         *,
         table="orders",
         columns=None,
+        not_there=(),
         computed=None,
         constants=None,
         filter=None,
@@ -31,6 +32,7 @@ def read(reader):
         spec = TableSpec(
             source=source,
             columns=columns or {},
+            not_there=frozenset(not_there),
             computed=computed or {},
             constants=constants or {},
             filter=filter,

@@ -141,6 +141,14 @@ def test_a_mapped_optional_column_must_be_there(read):
         read(orders(), columns={"order_id": "invoice"})
 
 
+def test_an_optional_column_that_is_not_there_is_not_looked_for(read):
+    """A column that happens to have our name is no amount where that is said; the id is needed."""
+    found = read(orders(order_id=["1", "2"]), not_there=["amount", "quantity"])
+
+    assert found.loaded.columns == {"customer_id", "ts", "order_id"}
+    assert set(found.rows[0]) == {"customer_id", "ts_us", "order_id"}
+
+
 def test_a_mapping_of_an_unknown_role_is_refused(read):
     """A misspelt key of the mapping would otherwise be ignored."""
     message = (

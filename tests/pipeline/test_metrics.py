@@ -51,6 +51,26 @@ def value(result, metric, *, source=None, segment="all"):
     return found
 
 
+def test_a_column_that_is_null_in_the_configuration_is_not_there(frames, files):
+    """Without the amount, though a column is called so, every line counts as 1."""
+    config = files("orders")
+    mapped = {"customer_id": "customer_id", "ts": "ts"}
+
+    priced, counted = (
+        churnkit.retention_metrics(
+            {**config, "data": {"orders": {**config["data"]["orders"], "columns": columns}}}
+        )
+        for columns in (mapped, {**mapped, "amount": None, "quantity": None, "discount": None})
+    )
+
+    lines = len(frames["orders"])
+    assert priced.tables[0].amount == pytest.approx(frames["orders"].amount.sum())
+    assert priced.tables[0].amount != lines
+    assert counted.tables[0].amount is None
+    orders = frames["orders"].order_id.nunique()
+    assert value(counted, "average_order_value") == pytest.approx(lines / orders)
+
+
 def test_every_configured_table_is_read_and_measured(frames, files):
     """Orders, answers, tickets, rewards and revenue give the numbers that pandas gives."""
     config = files(*TABLES, "customers", "marketing_costs")
