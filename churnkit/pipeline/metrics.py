@@ -20,6 +20,7 @@ from churnkit.pipeline.views import (
     ViewResult,
     a_year_before,
     check_output,
+    refuse_backwards,
     retention_view,
     write_result,
 )
@@ -140,6 +141,8 @@ def retention_metrics(
     """
     check_output(output)
     config = as_config(config)
+    # Before anything is read, and before anything else is said of it.
+    refuse_backwards(start, end, time_zone=config.data.time_zone)
     if view != "company":
         if by is not None:
             msg = f"metrics: by is only for the view company; the view is {view!r}"
@@ -183,6 +186,7 @@ def metrics_in(
     if first is None:
         segmented = by == RFM and every is None
         first = a_year_before(after, oldest=whole[0]) if segmented else whole[0]
+    refuse_backwards(first, after, time_zone=zone)
     session.progress(f"computing metrics from {first} to {after} (not included)")
     frames = {name: table.rows for name, table in session.others.items()}
     window = activity_window_days(config)

@@ -36,6 +36,7 @@ __all__ = [
     "a_year_before",
     "check_output",
     "plain",
+    "refuse_backwards",
     "retention_view",
     "write_result",
 ]
@@ -182,9 +183,7 @@ def retention_view(
             )
             raise ParameterError(msg)
         first = first or _beginning(chosen.begins, whole[0], after, config=config)
-        if after <= first:
-            msg = f"metrics: end must be after start ({first}); got {after}"
-            raise ParameterError(msg)
+        refuse_backwards(first, after, time_zone=zone)
         length = (every or "month") if "every" in chosen.options else None
         session.progress(f"computing {view} from {first} to {after} (not included)")
         data, said = chosen.make(
@@ -203,6 +202,21 @@ def retention_view(
             measure=(measure or "rate") if "measure" in chosen.options else None,
         )
         return result if output is None else write_result(session, result, Path(output))
+
+
+def refuse_backwards(start: date | str | None, end: date | str | None, *, time_zone: str) -> None:
+    """Refuse an end that is not after the start, where both are given.
+
+    Raises
+    ------
+    ParameterError
+        Also if one is no day.
+    """
+    first = as_day(start, time_zone=time_zone, name="start")
+    after = as_day(end, time_zone=time_zone, name="end")
+    if first is not None and after is not None and after <= first:
+        msg = f"metrics: end must be after start ({first}); got {after}"
+        raise ParameterError(msg)
 
 
 def _beginning(begins: str, oldest: date, after: date, *, config: Config) -> date:

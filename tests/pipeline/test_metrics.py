@@ -266,6 +266,23 @@ def test_wrong_requests_are_refused_in_a_sentence(files, options, sentence):
         churnkit.retention_metrics(files("orders"), **options)
 
 
+@pytest.mark.parametrize("days", [{"start": END, "end": START}, {"start": "2030-01-01"}])
+def test_an_end_before_the_start_is_an_error_and_nothing_else(files, days, caplog):
+    """No warning about a history of minus so many days comes before the sentence."""
+    with pytest.raises(ParameterError, match=r"^metrics: end must be after start"):
+        churnkit.retention_metrics(files("orders"), **days)
+
+    assert caplog.messages == []
+
+
+def test_an_end_before_the_start_is_refused_before_anything_is_read():
+    """A history of hours is not read in vain, for any view."""
+    config = {"name": "shop", "data": {"orders": {"source": "nowhere.csv"}}}
+    for view in ("company", "cohorts", "hindsight"):
+        with pytest.raises(ParameterError, match=r"^metrics: end must be after start"):
+            churnkit.retention_metrics(config, view=view, start=END, end=START)
+
+
 def test_wrong_rules_of_segments_are_refused_with_their_path(files):
     """A gap in the table of segments is a fault of the configuration, before any data are read."""
     rules = [{"segment": "recent", "r": [3, 5]}]
