@@ -24,8 +24,8 @@ from churnkit.pipeline.views import (
     retention_view,
     write_result,
 )
-from churnkit.retention.company import RFM
 from churnkit.retention.company import retention_metrics as compute
+from churnkit.retention.segmented import RFM
 from churnkit.retention.subscriptions import subscription_survival
 
 if TYPE_CHECKING:

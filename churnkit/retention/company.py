@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import narwhals as nw
 
 from churnkit.errors import DataError, ParameterError
 from churnkit.registry import did_you_mean
-from churnkit.retention.customer import customer_metrics
 from churnkit.retention.daily import daily_subscribers
 from churnkit.retention.definitions import DEFAULT_DEFINITIONS
 from churnkit.retention.engagement import (
@@ -25,13 +22,15 @@ from churnkit.retention.prepare import absent_metrics, columns_of, prepare
 from churnkit.retention.report import ALL, RetentionReport
 from churnkit.retention.resampling import Resampling
 from churnkit.retention.scope import Scope
-from churnkit.retention.segments import ABSENT
+from churnkit.retention.segmented import RFM, segmented
 from churnkit.retention.subscriptions import subscription_metrics
 from churnkit.retention.support import support_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import date
+
+    import narwhals as nw
 
     from churnkit.engines import Engine
     from churnkit.retention.definitions import Definitions
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from churnkit.retention.prepare import Prepared
     from churnkit.retention.report import ReportRow
 
-__all__ = ["COMPANY_TABLES", "RFM", "retention_metrics"]
+__all__ = ["COMPANY_TABLES", "retention_metrics"]
 
 COMPANY_TABLES = (
     "orders",
@@ -53,8 +52,6 @@ COMPANY_TABLES = (
     "marketing_costs",
 )
 """Tables that a report can use."""
-
-RFM = "rfm_segment"
 
 
 def retention_metrics(
@@ -138,7 +135,7 @@ def retention_metrics(
     prepared = prepare(tables, scope=scope)
     rows: list[ReportRow] = []
     movements: list[MrrMovement] = []
-    for each in (scope, *_segmented(tables, by=by, scope=scope)):
+    for each in (scope, *segmented(tables, prepared, by=by, scope=scope)):
         measured = _measure(tables, prepared, scope=each)
         rows += measured.rows
         movements += measured.movements
@@ -185,31 +182,6 @@ def _check(tables: Mapping[str, nw.LazyFrame[Any]], *, by: str | None, window_da
             f"{did_you_mean(by, known_by)} Known: {', '.join(known_by) or 'none'}."
         )
         raise ParameterError(msg)
-
-
-def _segmented(
-    tables: Mapping[str, nw.LazyFrame[Any]], *, by: str | None, scope: Scope
-) -> Iterator[Scope]:
-    """Yield the scopes of the segments: one for an attribute, one per period for RFM."""
-    if by is None:
-        return
-    if by != RFM:
-        value = nw.col(by).cast(nw.String)
-        # An attribute may well have the value that stands for everybody.
-        segment = nw.when(value == ALL).then(nw.lit(f"{by}={ALL}")).otherwise(value)
-        named = tables["customers"].select("customer_id", segment=segment)
-        yield replace(scope, segments=scope.engine.materialize(named))
-        return
-    for position in scope.positions:
-        scored = customer_metrics(
-            tables["orders"],
-            as_of_us=scope.period(position).start_us,
-            segments=scope.definitions.segments,
-        ).select("customer_id", segment=nw.col(RFM))
-        seen = tables["orders"].select("customer_id").unique()
-        known = seen.join(scored, on="customer_id", how="left")
-        named = known.with_columns(nw.col("segment").fill_null(ABSENT))
-        yield replace(scope, positions=(position,), segments=scope.engine.materialize(named))
 
 
 @dataclass(frozen=True, kw_only=True)

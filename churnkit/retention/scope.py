@@ -49,6 +49,8 @@ class Scope:
         Variants.
     resampling : Resampling
         Intervals of money.
+    names : frozenset of str
+        Segments that get rows of every metric, also of tables that have no row of theirs.
     """
 
     engine: Engine
@@ -59,6 +61,7 @@ class Scope:
     gross_margin: float | None
     definitions: Definitions
     resampling: Resampling
+    names: frozenset[str] = frozenset()
 
     def period(self, position: int) -> Period:
         """Return a period by its position."""
@@ -66,7 +69,8 @@ class Scope:
 
     def cells(self, found: Mapping[tuple[int, str], Any]) -> list[tuple[int, str]]:
         """Return the cells that get a row, whether or not anything was found in them."""
-        names = {segment for _, segment in found} | ({ALL} if self.segments is None else set())
+        everybody = {ALL} if self.segments is None else set()
+        names = {segment for _, segment in found} | self.names | everybody
         return [(position, name) for name in sorted(names) for position in self.positions]
 
     def row(self, cell: tuple[int, str], metric: MetricValue, source: str) -> ReportRow:

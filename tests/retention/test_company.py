@@ -467,6 +467,38 @@ def test_segments_partition_the_customers(report):
             assert whole["denominator"].sum() == pytest.approx(parts["denominator"].sum())
 
 
+def test_a_segment_has_a_row_of_every_metric_also_without_one_in_its_table(shop, in_engine, engine):
+    """Nobody in DE answered, and a stranger did: counts are 0, rates null with the reason."""
+    frames = shop.to_pandas()
+    customers = frames["customers"]
+    silent = set(customers.loc[customers["country"] == "DE", "customer_id"])
+    for name in ("surveys", "support_tickets", "events"):
+        frames[name] = frames[name][~frames[name]["customer_id"].isin(silent)]
+    strangers = frames["surveys"].head(1).assign(customer_id=10**9)
+    frames["surveys"] = pd.concat([frames["surveys"], strangers])
+    tables = {
+        name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in frames.items()
+    }
+    options = {"engine": engine, "time_zone": "UTC", "start": START, "end": END, "every": "quarter"}
+
+    loaded = in_engine(tables)
+    by_country, by_rfm = (
+        retention_metrics(loaded, by=by, **options).to_pandas() for by in ("country", "rfm_segment")
+    )
+
+    for found in (by_country, by_rfm):
+        parts = found[found["segment"] != ALL]
+        for start, there in parts.groupby("period_start"):
+            metrics = set(zip(there["metric"], there["source"], strict=True))
+            assert len(there) == len(metrics) * there["segment"].nunique(), start
+    assert "unknown" in set(by_country["segment"])
+    there = by_country[by_country["segment"] == "DE"].groupby("metric")
+    assert (there.get_group("active_users")["value"] == 0).all()
+    assert (there.get_group("support_contacts")["value"] == 0).all()
+    assert there.get_group("csat")["value"].isna().all()
+    assert set(there.get_group("csat")["status"]) == {"zero_denominator"}
+
+
 def test_rfm_segments_are_those_before_the_period(report):
     """Nobody who came in the period is in a segment; the absent have nobody at the start."""
     table = report(["orders"], every="quarter", by="rfm_segment").to_pandas()
