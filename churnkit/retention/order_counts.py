@@ -100,7 +100,7 @@ class OrderCounts(CustomerCounts):
     customers_ever : int
         Customers with an order before the end.
     lifespan_us : float
-        Sum over them of last - first order, microseconds.
+        Sum over them of last - first order, microseconds, as ``recency_days`` has it.
     year_buyers, year_orders : int
         Customers and orders of the 365 business days before the end.
     """
@@ -133,21 +133,18 @@ def order_buckets(
     Returns
     -------
     narwhals.LazyFrame
-        ``customer_id``; ``period``, its position, -1 for all time before the first;
-        ``orders``; ``revenue``; ``first_us`` and ``last_us``, the first and last order of the
-        period; ``prior_us``, the order day before the first, null if there is none; ``follow``,
-        the position of the period of the next order, the number of periods if there is none;
-        ``reach``, the last boundary at which the last order keeps the customer active, if no
-        other followed; ``prior_reach``, the same of ``prior_us``; ``year_reach``, the last
-        boundary less than 365 days after the last order.
+        ``customer_id``; ``period``, its position, -1 for all time before the first; ``orders``;
+        ``revenue``; ``first_us`` and ``last_us``, the first order of the first and of the last day
+        with one; ``last_order_us``, the last of all; ``prior_us``, the order day before the first,
+        or null; ``follow``, the position of the period of the next order, or the number of periods;
+        ``reach``, the last boundary at which the last order keeps the customer active, if no other
+        followed; ``prior_reach``, the same of ``prior_us``; ``year_reach``, the last boundary less
+        than 365 days after the last order.
     """
-    is_day = nw.col("is_order_day") == 1
-    at_day = nw.when(is_day).then(nw.col("ts_us"))
-    count = len(periods.each)
     expiry = periods.days_before_us(window_days)
     first, last = nw.col("first_us"), nw.col("last_us")
     previous, next_ = nw.col("previous_us"), nw.col("next_us")
-    follow = nw.when(next_ > last).then(periods.index(next_)).otherwise(nw.lit(count))
+    follow = nw.when(next_ > last).then(periods.index(next_)).otherwise(nw.lit(len(periods.each)))
     return (
         orders.filter(nw.col("ts_us") < periods.boundaries_us[-1])
         .select(
@@ -156,15 +153,17 @@ def order_buckets(
             "amount",
             "previous_order_us",
             "next_order_us",
-            order_us=at_day,
+            day_us=nw.when(nw.col("is_order_day") == 1).then(nw.col("ts_us")),
+            order_us=nw.when(nw.col("is_order") == 1).then(nw.col("ts_us")),
             period=periods.index(nw.col("ts_us")),
         )
         .group_by("customer_id", "period")
         .agg(
             orders=nw.col("is_order").sum().cast(nw.Int64),
             net=nw.col("amount").sum(),
-            first_us=nw.col("order_us").min(),
-            last_us=nw.col("order_us").max(),
+            first_us=nw.col("day_us").min(),
+            last_us=nw.col("day_us").max(),
+            last_order_us=nw.col("order_us").max(),
             previous_us=nw.col("previous_order_us").min(),
             next_us=nw.col("next_order_us").max(),
         )
@@ -242,8 +241,10 @@ def count_orders(
             ever_repeat=nw.when(has_order & ((nw.col("orders") > 1) | ~is_new))
             .then(one)
             .otherwise(none),
-            # In seconds: sums over millions of customers stay within 64 bits.
+            # In seconds: sums over millions of customers stay within 64 bits. From one day's first
+            # order to the next day's; the last day reaches to its last order.
             gained=(nw.col("last_us") - start_us) / 1e6,
+            last_day=(nw.col("last_order_us") - nw.col("last_us")) / 1e6,
         )
         .group_by(*KIND)
         .agg(
@@ -253,6 +254,7 @@ def count_orders(
             repeat=nw.col("repeat").sum().cast(nw.Int64),
             ever_repeat=nw.col("ever_repeat").sum().cast(nw.Int64),
             gained=nw.col("gained").sum(),
+            last_day=nw.col("last_day").sum(),
         )
     )
     found: dict[tuple[int, str], OrderCounts] = defaultdict(OrderCounts)
@@ -275,7 +277,7 @@ def _add(counts: OrderCounts, row: dict[str, Any], position: int) -> None:
     if not row["has_order"]:
         return
     counts.customers_ever += n * row["is_new"]
-    counts.lifespan_us += 1e6 * (row["gained"] or 0.0)
+    counts.lifespan_us += 1e6 * (row["gained"] + row["last_day"] * (row["follow"] > position))
     # A boundary after the next order is that order's to keep.
     at_start = not here and reach >= position and row["follow"] >= position
     at_end = reach > position and row["follow"] > position

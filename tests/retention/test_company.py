@@ -14,6 +14,7 @@ from churnkit.data.simulate import simulate_shop
 from churnkit.errors import DataError, ParameterError, UnknownNameError
 from churnkit.formulas import FORMULAS
 from churnkit.retention.company import COMPANY_TABLES, retention_metrics
+from churnkit.retention.customer import customer_metrics
 from churnkit.retention.definitions import Definitions
 from churnkit.retention.report import ALL, REPORT_COLUMNS
 
@@ -200,22 +201,57 @@ def test_money_is_that_of_a_group_by(shop, report):
 
 
 def test_lifetime_value_is_its_factors(shop, report):
-    """Order value x yearly frequency x the mean of last - first order of everybody so far."""
+    """Order value x yearly frequency x the mean of last - first order of everybody so far.
+
+    Of several orders on a customer's last day the last counts, as it does for each customer.
+    """
     days = days_of(shop.to_pandas()["orders"])
     heads = shop.to_pandas()["orders"].query("amount > 0").groupby("order_id")
     times = heads.agg(customer=("customer_id", "first"), ts=("ts", "min"))
-    known = times[times["ts"] < "2024-07-01"].assign(day=lambda t: t["ts"].dt.normalize())
-    first_of_day = known.groupby(["customer", "day"])["ts"].min().reset_index()
-    span = first_of_day.groupby("customer")["ts"].agg(lambda t: t.max() - t.min())
+    known = times[times["ts"] < "2024-07-01"]
+    span = known.groupby("customer")["ts"].agg(lambda t: t.max() - t.min())
     years = span.mean() / pd.Timedelta(days=365.25)
 
     found = report(["orders"], gross_margin=0.5)
 
     aov, per_year = found.values("average_order_value")[0], found.values("purchase_frequency")[0]
     expected = aov * per_year * 365.25 / 366 * years
+    # Some ordered twice on their last day so far.
+    last_day = known.assign(day=known["ts"].dt.normalize()).groupby("customer")["day"]
+    assert (last_day.agg(lambda d: (d == d.max()).sum()) > 1).any()
     assert days["customer"].nunique() > 100
     assert found.values("customer_lifetime_value") == [pytest.approx(expected, rel=1e-6)]
     assert found.values("customer_lifetime_value_margin") == [pytest.approx(expected / 2, rel=1e-6)]
+
+
+def test_the_lifespan_is_the_mean_of_those_of_the_customers(make_orders, us, engine):
+    """Orders twice a day, across boundaries: at each end the mean of ``recency_days``."""
+    lines = [
+        ("a", "1", "2024-01-10T09:00", 10.0), ("a", "2", "2024-01-10T21:00", 10.0),
+        ("a", "3", "2024-02-20T08:00", 10.0), ("a", "4", "2024-02-20T20:00", 10.0),
+        ("b", "5", "2024-01-05T06:00", 10.0), ("b", "6", "2024-01-05T18:00", 10.0),
+        ("c", "7", "2024-02-01T00:00", 10.0), ("a", "8", "2024-03-31T23:00", 10.0),
+    ]  # fmt: skip
+    orders = make_orders(lines)
+
+    found = retention_metrics(
+        {"orders": orders},
+        engine=engine,
+        time_zone="UTC",
+        start=date(2024, 1, 1),
+        end=date(2024, 4, 1),
+        every="month",
+    )
+
+    lifespans = []
+    for position, end in enumerate(("2024-02-01", "2024-03-01", "2024-04-01")):
+        customers = engine.collect(customer_metrics(orders, as_of_us=us(end))).to_pandas()
+        placed = [line for line in lines if line[2] < end]
+        yearly = len(placed) / len({line[0] for line in placed})
+        value = found.values("customer_lifetime_value")[position]
+        lifespans.append(value / 10.0 / yearly * 365.25)
+        assert lifespans[-1] == pytest.approx(customers["recency_days"].mean(), rel=1e-9)
+    assert lifespans[0] == pytest.approx(0.5)
 
 
 def test_purchases_of_a_short_period_are_those_of_a_year(shop, report):

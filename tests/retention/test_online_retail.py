@@ -33,7 +33,7 @@ SELECT customer_id, day, min(ts - INTERVAL 1 HOUR * CAST(
     ts BETWEEN '2010-03-28 01:00' AND '2010-10-31 02:00'
     OR ts BETWEEN '2011-03-27 01:00' AND '2011-10-30 02:00' AS INTEGER)) AS ts
 FROM lines JOIN placed USING (customer_id, order_id, day)
-GROUP BY customer_id, day;
+GROUP BY customer_id, day, order_id;
 CREATE TABLE periods (p DATE, q DATE);
 """
 
