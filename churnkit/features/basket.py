@@ -12,6 +12,7 @@ from churnkit.features.build import (
     FEATURE_BUILDERS,
     IS_ORDER,
     Aggregation,
+    Count,
     Known,
     Phrase,
     ratio,
@@ -97,7 +98,6 @@ class Basket:
         discount = nw.col("_basket_discount")
         aggregates = {
             "_basket_lines": (IS_ORDER * lines.cast(nw.Float64)).sum(),
-            "_basket_one_line": sum_if(lines == 1, IS_ORDER),
             "_basket_gross": nw.col("gross_amount").sum(),
             "_basket_refund": nw.col("refund_amount").sum(),
             "_basket_order_gross": (IS_ORDER * nw.col("gross_amount")).sum(),
@@ -105,6 +105,7 @@ class Basket:
             "_basket_discounts": nw.when(is_order).then(nw.col("discount")).count(),
             "quantity_per_order": nw.when(is_order).then(nw.col("quantity")).mean(),
         }
+        counts = {"_basket_one_line": Count(mark="is_order", where=lines == 1)}
         orders = nw.col("orders")
         known_discount = nw.when(nw.col("_basket_discounts") > 0).then(discount)
         features = {
@@ -114,7 +115,9 @@ class Basket:
             "refund_share": ratio(nw.col("_basket_refund"), nw.col("_basket_gross")),
             "discount_share": ratio(known_discount, nw.col("_basket_order_gross") + discount),
         }
-        plan = Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
+        plan = Aggregation(
+            rows=known["orders"], aggregates=aggregates, counts=counts, features=features
+        )
         return [plan, _products(known)]
 
 

@@ -24,6 +24,7 @@ from churnkit.features.table import (
     FeatureTable,
     table_columns,
 )
+from churnkit.features.tally import Count, tallied
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "IS_ORDER",
     "SUBSCRIPTION_COLUMNS",
     "Aggregation",
+    "Count",
     "FeatureBuilder",
     "FeatureTable",
     "History",
@@ -65,8 +67,11 @@ class Aggregation:
     aggregates : mapping of str to narwhals.Expr
         Column name → aggregate over a customer's rows. A name may be a feature's; one that is not
         begins with ``_`` and the builder's name. Values are Float64 unless they are a time or a day.
+    counts : mapping of str to Count
+        Column name, as of aggregates → marked rows of ``orders`` to count; those of all builders
+        share sums.
     features : mapping of str to narwhals.Expr
-        Feature name → expression over aggregates and :data:`BASE_COLUMNS`, computed when all tables
+        Feature name → expression over aggregates, counts and :data:`BASE_COLUMNS`, computed when all tables
         are joined: aggregates of a table in which a customer has no row are null.
     finish : callable, optional
         Takes Arrow rows with :data:`BASE_COLUMNS`, the engine's features and this plan's
@@ -76,6 +81,7 @@ class Aggregation:
 
     rows: nw.LazyFrame[Any]
     aggregates: Mapping[str, nw.Expr] = field(default_factory=dict)
+    counts: Mapping[str, Count] = field(default_factory=dict)
     features: Mapping[str, nw.Expr] = field(default_factory=dict)
     finish: Callable[[pa.Table], Mapping[str, NDArray[np.float64]]] | None = None
 
@@ -143,7 +149,7 @@ def unknown(*names: str) -> dict[str, nw.Expr]:
 def _base_plans(known: Known) -> list[Aggregation]:
     """Return what population, baselines and formulas need; the first plan's rows say who is there."""
     if known.stays is None:
-        return [Aggregation(rows=known["orders"], aggregates=_base(known))]
+        return [_of_orders(known)]
     reaches_in = nw.col("ended_at_us") >= known.snapshot.observation_start_us
     stays = known.stays.filter(nw.col("ended_at_us").is_null() | reaches_in)
     stays, log_stay = with_log_stay(stays, known)
@@ -157,16 +163,16 @@ def _base_plans(known: Known) -> list[Aggregation]:
     )
     plans = [Aggregation(rows=stays, aggregates=aggregates)]
     if "orders" in known.tables:
-        plans.append(Aggregation(rows=known["orders"], aggregates=_base(known)))
+        plans.append(_of_orders(known))
     return plans
 
 
-def _base(known: Known) -> dict[str, nw.Expr]:
+def _of_orders(known: Known) -> Aggregation:
     """Return what the population, the purchase models and the formulas need of every customer."""
     is_order, amount, ts_us = IS_ORDER, nw.col("amount"), nw.col("ts_us").cast(nw.Float64)
     is_recent = nw.col("day") >= known.cutoff_day - known.snapshot.horizon_days
     first, last = nw.col("is_first_order_day"), nw.col("is_last_order_day")
-    return {
+    aggregates = {
         "orders": is_order.sum(),
         "order_days": nw.col("is_order_day").cast(nw.Float64).sum(),
         # Exact: an instant before 2255 is a whole number that a double holds.
@@ -174,9 +180,10 @@ def _base(known: Known) -> dict[str, nw.Expr]:
         "last_order_us": at_order_day(last, ts_us).cast(nw.Int64),
         "net_revenue": amount.sum(),
         "order_amount": (is_order * amount).sum(),
-        "horizon_orders": sum_if(is_recent, is_order),
         "horizon_amount": sum_if(is_recent, amount),
     }
+    counts = {"horizon_orders": Count(mark="is_order", where=is_recent)}
+    return Aggregation(rows=known["orders"], aggregates=aggregates, counts=counts)
 
 
 def build_features(
@@ -207,17 +214,18 @@ def build_features(
     known = history.known(snapshot)
     plans = _base_plans(known)
     spine = plans[0].rows
-    base = ("customer_id", *(name for plan in plans for name in plan.aggregates))
+    based = {"customer_id", *(name for plan in plans for name in (*plan.aggregates, *plan.counts))}
+    base = tuple(n for n in (*SUBSCRIPTION_COLUMNS, *BASE_COLUMNS[1:]) if n in based)
     for builder in builders:
         built = builder.build(known)
         _check_promise(builder, built)
         plans += built
-    made = [name for plan in plans for name in (*plan.aggregates, *plan.features)]
+    made = [name for p in plans for name in (*p.aggregates, *p.counts, *p.features)]
     _refuse_repeated(made, rule="two builders aggregate under the name(s)")
 
-    frame = _aggregate([plan for plan in plans if plan.rows is spine])
+    frame = _aggregate([plan for plan in plans if plan.rows is spine], known=known)
     for rows in {id(plan.rows): plan.rows for plan in plans if plan.rows is not spine}.values():
-        grouped = _aggregate([plan for plan in plans if plan.rows is rows])
+        grouped = _aggregate([plan for plan in plans if plan.rows is rows], known=known)
         frame = frame.join(grouped, on="customer_id", how="left")
     features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
     frame = frame.with_columns(*features) if features else frame
@@ -233,10 +241,15 @@ def build_features(
     )
 
 
-def _aggregate(plans: Sequence[Aggregation]) -> nw.LazyFrame[Any]:
+def _aggregate(plans: Sequence[Aggregation], *, known: Known) -> nw.LazyFrame[Any]:
     """Return one row per customer from plans that read the same rows: one group-by for all."""
-    aggregates = [expr.alias(name) for plan in plans for name, expr in plan.aggregates.items()]
-    return plans[0].rows.group_by("customer_id").agg(*aggregates)
+    aggregates = {name: expr for plan in plans for name, expr in plan.aggregates.items()}
+    counts = {name: count for plan in plans for name, count in plan.counts.items()}
+    if not counts:
+        return plans[0].rows.group_by("customer_id").agg(**aggregates)
+    sums, found = tallied(counts, most_rows=known.most_order_rows)
+    grouped = plans[0].rows.group_by("customer_id").agg(**aggregates, **sums)
+    return grouped.select("customer_id", *aggregates, **found)
 
 
 def _refuse_repeated(names: Sequence[str], *, rule: str) -> None:
@@ -247,7 +260,7 @@ def _refuse_repeated(names: Sequence[str], *, rule: str) -> None:
 
 def _check_promise(builder: FeatureBuilder, built: Sequence[Aggregation]) -> None:
     """Refuse a builder whose promise the plans cannot keep; what is finished is checked in the rows."""
-    made = {name for plan in built for name in (*plan.aggregates, *plan.features)}
+    made = {name for p in built for name in (*p.aggregates, *p.counts, *p.features)}
     missing = sorted(set(builder.feature_names) - made - set(BASE_COLUMNS))
     if missing and all(plan.finish is None for plan in built):
         msg = f"features: {builder!r} promised {', '.join(missing)} and does not build it"

@@ -79,6 +79,7 @@ class History:
             stays=self.stays_at(snapshot),
             first_day=self._first_order_day,
             first_us=self._first_us,
+            most_order_rows=self._most_order_rows,
         )
 
     def stays_at(self, snapshot: Snapshot) -> nw.LazyFrame[Any] | None:
@@ -96,6 +97,15 @@ class History:
         oldest = self.tables["orders"].select(nw.col("day").min())
         found = self.engine.collect(oldest).to_pylist()[0]["day"]
         return None if found is None else int(found)
+
+    @cached_property
+    def _most_order_rows(self) -> int:
+        """Rows of orders of the customer who has the most; 0 without rows."""
+        if "orders" not in self.tables:
+            return 0
+        rows = self.tables["orders"].group_by("customer_id").agg(rows=nw.len().cast(nw.Int64))
+        most = self.engine.collect(rows.select(nw.col("rows").max())).to_pylist()[0]["rows"]
+        return 0 if most is None else int(most)
 
     @cached_property
     def _first_us(self) -> dict[str, int]:
@@ -124,6 +134,8 @@ class Known:
         absent.
     stays : narwhals.LazyFrame or None
         How long subscribers have stayed, where the customers are those of ``subscriptions``.
+    most_order_rows : int
+        No customer has more rows of orders, those of the future included.
     """
 
     tables: Mapping[str, nw.LazyFrame[Any]]
@@ -132,6 +144,7 @@ class Known:
     first_day: int | None = None
     first_us: Mapping[str, int] = field(default_factory=dict)
     stays: nw.LazyFrame[Any] | None = None
+    most_order_rows: int = 0
 
     @property
     def cutoff_day(self) -> int:

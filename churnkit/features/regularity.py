@@ -12,8 +12,8 @@ import numpy as np
 from churnkit.data.windows import US_PER_DAY
 from churnkit.features.build import (
     FEATURE_BUILDERS,
-    IS_ORDER,
     Aggregation,
+    Count,
     Known,
     Phrase,
     at_order_day,
@@ -137,9 +137,9 @@ class Regularity:
             "order_gap_days_sd": gap.std(),
             "order_gap_days_last": at_order_day(is_last, gap, at_least=2),
             "order_gap_days_max": gap.max(),
-            "_regularity_weekend_orders": sum_if(is_weekend, IS_ORDER),
             "_regularity_last_day": at_order_day(is_last, day.cast(nw.Float64)).cast(nw.Int64),
         }
+        counts = {"_regularity_weekend_orders": Count(mark="is_order", where=is_weekend)}
         first_us, last_us = nw.col("first_order_us"), nw.col("last_order_us")
         mean = ratio((last_us - first_us) / US_PER_DAY, nw.col("order_days") - 1.0)
         longest = nw.col("order_gap_days_max")
@@ -158,6 +158,7 @@ class Regularity:
             Aggregation(
                 rows=known["orders"],
                 aggregates={**aggregates, **season.aggregates},
+                counts={**counts, **season.counts},
                 features={**features, **season.features},
                 finish=_last_order_month,
             )
@@ -175,10 +176,8 @@ def _same_season(known: Known) -> Aggregation:
     in_season = (nw.col("day") >= start) & (nw.col("day") < start + snapshot.horizon_days)
     return Aggregation(
         rows=known["orders"],
-        aggregates={
-            "orders_same_season": sum_if(in_season, IS_ORDER),
-            "amount_same_season": sum_if(in_season, nw.col("amount")),
-        },
+        aggregates={"amount_same_season": sum_if(in_season, nw.col("amount"))},
+        counts={"orders_same_season": Count(mark="is_order", where=in_season)},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from churnkit.features.build import (
     FEATURE_BUILDERS,
     IS_ORDER,
     Aggregation,
+    Count,
     Known,
     Phrase,
     at_order_day,
@@ -21,6 +21,7 @@ from churnkit.features.build import (
     sum_if,
     unknown,
 )
+from churnkit.features.decay import decay_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -228,16 +229,18 @@ class RecencyFrequencyMonetary:
             # Every order is worth more than nothing.
             "order_amount_max": nw.when(IS_ORDER.sum() > 0).then((IS_ORDER * amount).max()),
         }
+        counts: dict[str, Count] = {}
         features = _lifetime_features(known.snapshot.cutoff_us)
         for days in self.windows_days:
             windowed = self._window(days, known=known)
             aggregates |= windowed.aggregates
+            counts |= windowed.counts
             features |= windowed.features
-        for h in self.half_lives_days:
-            weight = (nw.col("age_days") * (-math.log(2.0) / h)).exp()
+        for h, weight in decay_weights(self.half_lives_days).items():
             aggregates[f"orders_decayed_{h}d"] = (IS_ORDER * weight).sum()
             aggregates[f"amount_decayed_{h}d"] = (amount * weight).sum()
-        return [Aggregation(rows=known["orders"], aggregates=aggregates, features=features)]
+        rows = known["orders"]
+        return [Aggregation(rows=rows, aggregates=aggregates, counts=counts, features=features)]
 
     def _window(self, days: int, *, known: Known) -> Aggregation:
         """Return counts and money of a window, and how they compare with the window before it."""
@@ -246,18 +249,27 @@ class RecencyFrequencyMonetary:
         if days > known.snapshot.observation_days:
             features = unknown(orders, amount, f"order_days_{days}d", *compared)
             return Aggregation(rows=known["orders"], features=features)
-        aggregates = _sums(known.cutoff_day - days, orders=orders, amount=amount)
         recent = nw.col("day") >= known.cutoff_day - days
-        aggregates[f"order_days_{days}d"] = sum_if(recent, nw.col("is_order_day").cast(nw.Float64))
+        aggregates = {amount: sum_if(recent, nw.col("amount"))}
+        counts = {
+            orders: Count(mark="is_order", where=recent),
+            f"order_days_{days}d": Count(mark="is_order_day", where=recent),
+        }
         if not known.reaches_back(2 * days):
-            features = unknown(*compared)
-            return Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
+            return Aggregation(
+                rows=known["orders"],
+                aggregates=aggregates,
+                counts=counts,
+                features=unknown(*compared),
+            )
         twice = {"orders": f"orders_{2 * days}d", "amount": f"amount_sum_{2 * days}d"}
         if 2 * days >= known.snapshot.observation_days:
             twice = {"orders": "orders", "amount": "net_revenue"}
         elif 2 * days not in self.windows_days:
             twice = {kind: f"_rfm_{name}" for kind, name in twice.items()}
-            aggregates |= _sums(known.cutoff_day - 2 * days, **twice)
+            before = nw.col("day") >= known.cutoff_day - 2 * days
+            aggregates[twice["amount"]] = sum_if(before, nw.col("amount"))
+            counts[twice["orders"]] = Count(mark="is_order", where=before)
         both_orders, both_amounts = nw.col(twice["orders"]), nw.col(twice["amount"])
         comparisons = (
             nw.col(orders) * 2.0 - both_orders,
@@ -265,16 +277,9 @@ class RecencyFrequencyMonetary:
             ratio(nw.col(orders), both_orders),
         )
         features = dict(zip(compared, comparisons, strict=True))
-        return Aggregation(rows=known["orders"], aggregates=aggregates, features=features)
-
-
-def _sums(first_day: int, *, orders: str, amount: str) -> dict[str, nw.Expr]:
-    """Return the count and the net amount of orders from a day on, under two names."""
-    recent = nw.col("day") >= first_day
-    return {
-        orders: sum_if(recent, IS_ORDER),
-        amount: sum_if(recent, nw.col("amount")),
-    }
+        return Aggregation(
+            rows=known["orders"], aggregates=aggregates, counts=counts, features=features
+        )
 
 
 def _lifetime_features(cutoff_us: int) -> dict[str, nw.Expr]:
