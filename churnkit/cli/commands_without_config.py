@@ -33,6 +33,13 @@ def init(
             help="A column whose name says nothing: customer_id='Loyalty Card'; may be repeated.",
         ),
     ] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="dmy|mdy",
+            help="Whether the day or the month is first in dates that can be read both ways.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -48,7 +55,14 @@ def init(
     with Console.opened(as_json=as_json, quiet=quiet, debug=debug) as console:
         from churnkit.pipeline import init as do
 
-        result = do(*files, output=output, time_zone=time_zone, column=column or (), replace=force)
+        result = do(
+            *files,
+            output=output,
+            time_zone=time_zone,
+            column=column or (),
+            dates=dates,
+            replace=force,
+        )
         console.finish(result, lambda: show.started(console, result))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from churnkit.engines import DuckDBEngine
 
-__all__ = ["ConvertedTable", "convert_table", "time_columns"]
+__all__ = ["DATES", "ConvertedTable", "convert_table", "time_columns"]
 
 # strptime pattern → how people say it.
 TIME_FORMATS: Mapping[str, str] = {
@@ -33,6 +34,8 @@ TIME_FORMATS: Mapping[str, str] = {
     }.items()
     for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
 }
+# How dates are told to be read that fit both ways → what stands first.
+DATES: Mapping[str, str] = {"dmy": "day", "mdy": "month"}
 # Seconds since 1970 of the years 1980 to 2100, and what a unit is divided by to become one.
 EPOCH = (315_532_800, 4_102_444_800)
 EPOCH_UNITS: Mapping[str, int] = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
@@ -82,16 +85,25 @@ class ConvertedTable:
         Of customers: attributes that are numbers.
     days : int or None
         From the first to the last ``ts``; None where there is none or no time can be read.
+    notes : tuple of str
+        Dates that could be read in another way too.
     """
 
     columns: Mapping[str, str]
     computed: Mapping[str, str] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     days: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def convert_table(
-    view: str, *, table: str, source: str, columns: Mapping[str, str], engine: DuckDBEngine
+    view: str,
+    *,
+    table: str,
+    source: str,
+    columns: Mapping[str, str],
+    engine: DuckDBEngine,
+    dates: str | None = None,
 ) -> ConvertedTable:
     """Look at the values of a file: times, amounts, and prices of pieces.
 
@@ -104,6 +116,8 @@ def convert_table(
     columns : mapping of str to str
         Our column names, each with the file's own that looks like it.
     engine : DuckDBEngine
+    dates : str or None
+        Of :data:`DATES`: how to read dates where the day and the month could each be first.
 
     Raises
     ------
@@ -111,7 +125,8 @@ def convert_table(
         If values can be read in two ways, such as the 3rd of April and the 4th of March.
     """
     types = engine.column_types(view)
-    file = _File(view=view, where=f"data.{table}", source=source, types=types, engine=engine)
+    where = f"data.{table}"
+    file = _File(view=view, where=where, source=source, types=types, engine=engine, dates=dates)
     computed = {}
     for ours, theirs in columns.items():
         if ours in TIMES and (time := _time(file, theirs)) is not None:
@@ -135,6 +150,7 @@ def convert_table(
         computed={names[ours]: sql for ours, sql in computed.items()},
         numbers=numbers,
         days=days,
+        notes=tuple(file.notes),
     )
 
 
@@ -167,6 +183,8 @@ class _File:
     source: str
     types: Mapping[str, str]
     engine: DuckDBEngine
+    dates: str | None = None
+    notes: list[str] = field(default_factory=list)
 
     def reads(self, column: str, expression: str) -> bool:
         """Return whether an expression has a value in nearly all rows that the column fills."""
@@ -195,12 +213,25 @@ class _File:
         likely = first.reading(column, list(ways), least=0.5)
         fit = {ways[sql]: sql for sql in self.reading(column, likely)}
         if len(fit) > 1:
-            msg = (
-                f"{self.source}: column {column!r} can be read as {' and as '.join(sorted(fit))};"
-                f" write the configuration by hand, with {self.where}.computed"
-            )
-            raise DataError(msg)
+            return fit[self.chosen(column, sorted(fit))]
         return next(iter(fit.values()), None)
+
+    def chosen(self, column: str, ways: Sequence[str]) -> str:
+        """Return the one of several ways in words that was asked for, or ask for one."""
+        by_first = {re.split(r"\W", said)[0]: said for said in ways}
+        msg = f"{self.source}: column {column!r} can be read as {' and as '.join(ways)};"
+        if by_first.keys() != set(DATES.values()) or len(ways) > len(DATES):
+            msg += f" write the configuration by hand, with {self.where}.computed"
+            raise DataError(msg)
+        if self.dates is None:
+            msg += " say which: churnkit init --dates dmy if the day is first, or --dates mdy"
+            raise DataError(msg)
+        said = by_first[DATES[self.dates]]
+        other = next(way for way in ways if way != said)
+        self.notes.append(
+            f"{self.source}: column {column!r} is read as {said}, as was said; {other} would fit too"
+        )
+        return said
 
     def days(self, time: str) -> int | None:
         """Return the days from the first to the last time; None where none can be read."""

@@ -14,7 +14,7 @@ from churnkit.data.origins import QuerySource, encoding_of, source_of
 from churnkit.data.sinks import replace_file
 from churnkit.engines import DuckDBEngine, literal, quoted
 from churnkit.errors import DataError, ParameterError
-from churnkit.pipeline.converting import convert_table, time_columns
+from churnkit.pipeline.converting import DATES, convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
 from churnkit.pipeline.meant import orders_as_meant
 from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines
@@ -72,6 +72,7 @@ def init(
     output: Path | str | None = None,
     time_zone: str = "UTC",
     column: Sequence[str] = (),
+    dates: str | None = None,
     replace: bool = False,
 ) -> Starter:
     """Write a commented configuration for data files by looking at their columns and values.
@@ -90,6 +91,9 @@ def init(
         Business zone of naive times.
     column : sequence of str
         ``OURS=THEIRS`` for columns whose names say nothing: ``customer_id=Loyalty Card``.
+    dates : {"dmy", "mdy"}, optional
+        Whether the day or the month is first in dates that can be read both ways, like 01/02/2024.
+        Nothing is guessed: without it such dates are refused.
     replace : bool
         Whether an existing file may be replaced.
 
@@ -99,8 +103,12 @@ def init(
         If a file cannot be read, is of no table or may be of several, none has orders or
         subscriptions, or values can be read in two ways.
     ParameterError
-        If ``output`` exists, or a table or a column that was said does not.
+        If ``output`` exists, a table or a column that was said does not, or ``dates`` is none of
+        the two.
     """
+    if dates is not None and dates not in DATES:
+        msg = f"init: dates must be 'dmy' (day first) or 'mdy' (month first); got {dates!r}"
+        raise ParameterError(msg)
     named = [_pair(one) for one in column]
     said: dict[str, list[str]] = {}
     views, columns, encodings = {}, {}, {}
@@ -136,7 +144,13 @@ def init(
             msg = f"{target}: the file exists; give another --output, or --force to replace it"
             raise ParameterError(msg)
         looked = {
-            one.table: _look(one, view=views[one.source], all_of=columns[one.source], engine=engine)
+            one.table: _look(
+                one,
+                view=views[one.source],
+                all_of=columns[one.source],
+                dates=dates,
+                engine=engine,
+            )
             for one in found
         }
     tables = {
@@ -194,7 +208,12 @@ class _Looked:
 
 
 def _look(
-    one: RecognisedFile, *, view: str, all_of: Sequence[str], engine: DuckDBEngine
+    one: RecognisedFile,
+    *,
+    view: str,
+    all_of: Sequence[str],
+    dates: str | None,
+    engine: DuckDBEngine,
 ) -> _Looked:
     """Look at the values of a file that has all of the columns."""
     bought: str | None = None
@@ -212,7 +231,7 @@ def _look(
     if one.table == "orders":
         columns, notes = orders_as_meant(columns, view=view, all_of=all_of, engine=engine)
     converted = convert_table(
-        view, table=one.table, source=one.source, columns=columns, engine=engine
+        view, table=one.table, source=one.source, columns=columns, engine=engine, dates=dates
     )
     table = StarterTable(
         source=one.source,
@@ -222,7 +241,12 @@ def _look(
         survey=one.survey,
         numbers=converted.numbers,
     )
-    return _Looked(table=table, days=converted.days, engagement=engagement, notes=notes)
+    return _Looked(
+        table=table,
+        days=converted.days,
+        engagement=engagement,
+        notes=(*notes, *converted.notes),
+    )
 
 
 def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:

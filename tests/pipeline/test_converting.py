@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import churnkit
-from churnkit.errors import DataError
+from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.starter import init
 
 DAYS = pd.date_range("2024-01-05", periods=400, freq="D")  # of the orders that are written
@@ -183,10 +183,51 @@ def test_dates_that_can_be_read_in_two_ways_are_refused(orders):
 
     message = (
         r"^orders\.csv: column 'order_date' can be read as day/month/year and as month/day/year;"
-        r" write the configuration by hand, with data\.orders\.computed$"
+        r" say which: churnkit init --dates dmy if the day is first, or --dates mdy$"
     )
     with pytest.raises(DataError, match=message):
         init("orders.csv")
+    with pytest.raises(ParameterError, match=r"dates must be 'dmy' .* got 'ymd'$"):
+        init("orders.csv", dates="ymd")
+
+
+def test_amounts_that_can_be_read_in_two_ways_are_refused(orders):
+    """A comma before three digits may be either kind, and how dates are read says nothing of it."""
+    orders(amount=["1,234"] * len(DAYS))
+
+    message = (
+        r"^orders\.csv: column 'amount' can be read as 1,234\.56 and as 1\.234,56; write the"
+        r" configuration by hand, with data\.orders\.computed$"
+    )
+    with pytest.raises(DataError, match=message):
+        init("orders.csv", dates="dmy")
+
+
+@pytest.mark.parametrize(
+    ("dates", "form", "said", "other"),
+    [
+        ("dmy", "%d/%m/%Y", "day/month/year", "month/day/year"),
+        ("mdy", "%m/%d/%Y", "month/day/year", "day/month/year"),
+    ],
+)
+def test_dates_are_read_as_was_said_where_both_ways_fit(orders, dates, form, said, other):
+    """The choice is in the configuration and in a note; dates that fit one way stay as they are."""
+    orders(order_date=[f"{d % 12 + 1}/{d % 11 + 1}/2024" for d in range(len(DAYS))])
+    sure = DAYS.strftime("%m/%d/%Y")
+    pd.DataFrame({"customer": ["c1"] * len(DAYS), "opened_at": sure, "priority": "high"}).to_csv(
+        "tickets.csv", index=False
+    )
+
+    made = init("orders.csv", "tickets.csv", dates=dates)
+
+    with open(made.output, encoding="utf-8") as file:
+        written = yaml.safe_load(file)["data"]
+    assert written["orders"]["computed"]["ts_converted"].endswith(f"'{form}')")
+    assert written["support_tickets"]["computed"]["opened_at_converted"].endswith("'%m/%d/%Y')")
+    assert made.notes == (
+        f"orders.csv: column 'order_date' is read as {said}, as was said; {other} would fit too",
+    )
+    assert churnkit.validate(made.output).tables[0].rows_used == len(DAYS)
 
 
 @pytest.mark.parametrize(("days", "horizon"), [(400, 90), (300, 60), (150, 30), (20, 7)])
@@ -220,6 +261,6 @@ def test_other_tables_are_converted_too(orders):
     assert made.tables["support_tickets"].columns["resolved_at"] == "resolved_at_converted"
     assert rows["support_tickets"] == len(DAYS)
     with pytest.raises(
-        DataError, match=r"'end_date' can be read as .*data\.subscriptions\.computed"
+        DataError, match=r"^plans\.csv: column 'end_date' can be read as .*--dates dmy"
     ):
         init("plans.csv")
