@@ -60,12 +60,19 @@ class RetentionCurve:
 
         Parts of a day of tenure do not count.
         """
+        return np.asarray(-np.expm1(self.log_staying(tenure_days, within_days=within_days)))
+
+    def log_staying(self, tenure_days: ArrayLike, *, within_days: int) -> Floats:
+        """Return the log of P(stays for so many days more | has stayed so long).
+
+        Finite where the probability to leave is 1 but for what a double can hold.
+        """
         age = np.floor(np.asarray(tenure_days, dtype=np.float64)).astype(np.int64)
         oldest = int(age.max(initial=0)) + within_days
         beyond = np.arange(len(self.hazard), max(oldest, len(self.hazard)))
         hazard = np.concatenate([self.hazard, self.rate / (self.scale_days + beyond)])
         log_stay = np.concatenate([[0.0], np.cumsum(np.log1p(-np.minimum(hazard, MOST_LIKELY)))])
-        return np.asarray(-np.expm1(log_stay[age + within_days] - log_stay[age]))
+        return np.asarray(log_stay[age + within_days] - log_stay[age])
 
 
 def fit_retention_curve(

@@ -12,6 +12,7 @@ import itertools
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import narwhals as nw
@@ -20,7 +21,18 @@ from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ParameterError
 from churnkit.registry import did_you_mean
 
-__all__ = ["business_day", "business_hour", "iso_local", "local_to_utc_us", "transitions"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "business_day",
+    "business_days",
+    "business_hour",
+    "iso_local",
+    "local_to_utc_us",
+    "transitions",
+]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -132,17 +144,38 @@ def business_day(ts_us: nw.Expr, *, time_zone: str, span: Span | None = None) ->
     span : tuple of int, optional
         First and last instant that there are, where that is known: most of the work is saved.
     """
-    steps = _during(transitions(time_zone), span)
+    begun = _days_begin(_during(transitions(time_zone), span))
+    utc_day = ts_us // US_PER_DAY
+    local = ts_us - utc_day * US_PER_DAY + _offset(ts_us, begun)
+    # From one day before to two after: a double holds the quotient exactly enough, and the tree of
+    # offsets is written once, where an integer division repeats its operand.
+    return utc_day + (local / US_PER_DAY).floor().cast(nw.Int64)
+
+
+def _days_begin(steps: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Return the offsets that give the day: an hour repeated over midnight is of the day begun."""
     begun = [steps[0]]
     for (_, old), (instant, new) in itertools.pairwise(steps):
         day = (instant + old - 1) // US_PER_DAY
         fell_back = (instant + new) // US_PER_DAY < day
         begun.append((day * US_PER_DAY - new if fell_back else instant, new))
-    utc_day = ts_us // US_PER_DAY
-    local = ts_us - utc_day * US_PER_DAY + _offset(ts_us, tuple(begun))
-    # From one day before to two after: a double holds the quotient exactly enough, and the tree of
-    # offsets is written once, where an integer division repeats its operand.
-    return utc_day + (local / US_PER_DAY).floor().cast(nw.Int64)
+    return tuple(begun)
+
+
+def business_days(ts_us: ArrayLike, *, time_zone: str) -> NDArray[np.int64]:
+    """Return the business day of each instant in an array; see :func:`business_day`.
+
+    Examples
+    --------
+    >>> business_days([0, 11 * US_PER_HOUR, 12 * US_PER_HOUR], time_zone="Pacific/Auckland")
+    array([0, 0, 1])
+    """
+    import numpy as np
+
+    instants = np.asarray(ts_us).astype(np.int64)
+    begun = np.array(_days_begin(transitions(time_zone)), dtype=np.int64)
+    at = np.searchsorted(begun[:, 0], instants, side="right") - 1
+    return np.asarray((instants + begun[at, 1]) // US_PER_DAY)
 
 
 def business_hour(ts_us: nw.Expr, *, time_zone: str, span: Span | None = None) -> nw.Expr:

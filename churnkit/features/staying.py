@@ -43,7 +43,7 @@ def with_log_stay(stays: nw.LazyFrame[Any], known: Known) -> tuple[nw.LazyFrame[
         return stays.with_columns(log_stay=nw.lit(None).cast(nw.Float64)), nw.col("log_stay").max()
     tenure = np.arange(oldest + 1)
     within = known.snapshot.gap_days + known.snapshot.horizon_days
-    lasting = np.log1p(-curve.leaving_probability(tenure, within_days=within))
+    lasting = curve.log_staying(tenure, within_days=within)
     table = pa.table({"tenure_days": pa.array(tenure, pa.int64()), "log_stay": lasting})
     expected = known.engine.select(f"SELECT * FROM {known.engine.add_arrow(table)}")
     joined = stays.with_columns(tenure_days=age).join(expected, on="tenure_days", how="left")

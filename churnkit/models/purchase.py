@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.btyd import fit_gamma_gamma, fit_purchase_model, group_customers
-from churnkit.data.windows import US_PER_DAY
 from churnkit.errors import ModelGuardError
-from churnkit.models.purchase_forecast import FittedPurchases, histories
+from churnkit.models.purchase_forecast import FittedPurchases, histories, order_ends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +40,7 @@ class OrderCells:
     Attributes
     ----------
     order_days : days with an order, 1 or more.
-    first_day, last_day : days since 1970 UTC.
+    first_day, last_day : business days since 1970.
     customers : how many there are of each.
     """
 
@@ -117,11 +116,9 @@ def fit_purchases(
     known = base["order_days"] > 0
     days, amount = base["order_days"][known], base["order_amount"][known]
     one = np.ones(len(days))
-    # Days, not instants: equal customers merge into one cell, and the papers count days.
     orders = OrderCells(
         order_days=days,
-        first_day=np.floor(base["first_order_us"][known] / US_PER_DAY),
-        last_day=np.floor(base["last_order_us"][known] / US_PER_DAY),
+        **order_ends(base, known, snapshot=snapshot),
         customers=one,
     )
     value = ValueCells(

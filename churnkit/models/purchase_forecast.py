@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.data.windows import US_PER_DAY
+from churnkit.data.clock import business_days
 from churnkit.models.lifetime_value import value_ends, worth_of_spend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
     from numpy.typing import NDArray
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["FittedPurchases", "PurchaseForecast", "histories"]
+__all__ = ["FittedPurchases", "PurchaseForecast", "histories", "order_ends"]
 
+EPOCH = date(1970, 1, 1)
 DAYS_PER_WEEK = 7.0
 
 
@@ -115,8 +116,7 @@ class FittedPurchases:
         days = base["order_days"][known]
         customer = histories(
             order_days=days,
-            first_day=np.floor(base["first_order_us"][known] / US_PER_DAY),
-            last_day=np.floor(base["last_order_us"][known] / US_PER_DAY),
+            **order_ends(base, known, snapshot=self.snapshot),
             snapshot=self.snapshot,
         )
         gap = self.snapshot.gap_days / DAYS_PER_WEEK
@@ -172,12 +172,24 @@ def histories(
     *, order_days: Floats, first_day: Floats, last_day: Floats, snapshot: Snapshot
 ) -> dict[str, Floats]:
     """Return repeat orders, recency and tenure in weeks, as the purchase models take them."""
-    cutoff_day = snapshot.cutoff_us / US_PER_DAY
-    tenure = np.maximum(np.floor(cutoff_day - first_day), last_day - first_day)
+    cutoff_day = (snapshot.cutoff - EPOCH).days
     return {
         "repeat_orders": order_days - 1.0,
         "recency": (last_day - first_day) / DAYS_PER_WEEK,
-        "tenure": tenure / DAYS_PER_WEEK,
+        "tenure": (cutoff_day - first_day) / DAYS_PER_WEEK,
+    }
+
+
+def order_ends(
+    base: Mapping[str, Floats], known: NDArray[np.bool_], *, snapshot: Snapshot
+) -> dict[str, Floats]:
+    """Return the first and the last order day of known customers, business days since 1970.
+
+    Days, not instants: equal customers merge into one cell, and the papers count days.
+    """
+    return {
+        name: business_days(base[column][known], time_zone=snapshot.time_zone).astype(np.float64)
+        for name, column in (("first_day", "first_order_us"), ("last_day", "last_order_us"))
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
+from churnkit.data.clock import business_day
 from churnkit.models.purchase import OrderCells, ValueCells, fit_purchase_cells
 from churnkit.scoring.predictions import Drift
 from churnkit.scoring.sums import total
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["feature_drift", "fit_in_cells", "ranks"]
 
-US_PER_DAY = 86_400_000_000
 # Mean order values are fitted in cells this narrow: a fit on single values differs by less than 1e-6.
 VALUE_CELLS_PER_E = 1000.0
 RANK_CELLS = 10_000
@@ -52,7 +52,8 @@ def fit_in_cells(
     """Fit the purchase model to customers counted in cells."""
     known = raw.filter(nw.col("order_days") > 0)
     first, last = (
-        (nw.col(name) / US_PER_DAY).floor() for name in ("first_order_us", "last_order_us")
+        business_day(nw.col(name).cast(nw.Int64), time_zone=snapshot.time_zone)
+        for name in ("first_order_us", "last_order_us")
     )
     by = ("order_days", "first_day", "last_day")
     counted = known.with_columns(first_day=first, last_day=last).group_by(*by)

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from churnkit.btyd import fit_retention_curve
-from churnkit.btyd.life_table import PRIOR_ENDINGS
+from churnkit.btyd.life_table import PRIOR_ENDINGS, RetentionCurve
 from churnkit.errors import ModelGuardError, ParameterError
 
 
@@ -109,6 +109,17 @@ def test_counts_stand_for_as_many_stays():
     assert cells.hazard == pytest.approx(rows.hazard)
     beyond = cells.leaving_probability([5000], within_days=1)
     assert beyond == pytest.approx(cells.rate / (cells.scale_days + 5000.0))
+
+
+def test_the_log_of_staying_is_finite_where_leaving_is_all_but_sure():
+    """A hundred days on which half leave: 1 less the chance to stay is 1, the log is exact."""
+    curve = RetentionCurve(hazard=np.full(100, 0.5), rate=1.0, scale_days=30.0)
+
+    assert curve.leaving_probability(0, within_days=100) == 1.0
+    assert curve.log_staying([0, 90], within_days=10) == pytest.approx(
+        [10 * np.log(0.5), 10 * np.log(0.5)]
+    )
+    assert curve.log_staying(0, within_days=100) == pytest.approx(100 * np.log(0.5))
 
 
 def test_what_cannot_be_fitted_is_refused_in_a_sentence():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from churnkit.data.clock import (
     business_day,
+    business_days,
     business_hour,
     iso_local,
     local_to_utc_us,
@@ -125,6 +126,16 @@ def test_a_day_is_what_lies_between_two_midnights(evaluate, zone):
         begins = midnight_us(date(1970, 1, 1) + timedelta(days=day), time_zone=zone)
         ends = midnight_us(date(1970, 1, 2) + timedelta(days=day), time_zone=zone)
         assert begins <= instant < ends, (zone, instant)
+
+
+@pytest.mark.parametrize("zone", [*ZONES, *ZONES_OVER_MIDNIGHT])
+def test_days_of_an_array_are_those_of_the_engines(evaluate, zone):
+    """Numpy and the engines count the same days, before 1970 and at every change of the clock."""
+    instants = [-1, -US_PER_DAY, -US_PER_DAY - 1, *around(transitions(zone))]
+
+    found = business_days(instants, time_zone=zone)
+
+    assert found.tolist() == evaluate(instants, lambda x: business_day(x, time_zone=zone))
 
 
 def test_instants_before_1970_have_days_too(evaluate):

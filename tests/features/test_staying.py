@@ -122,3 +122,22 @@ def test_where_nobody_left_it_is_null_and_says_so(features_of, plain, periods, c
 
     assert set(found.values()) == {None}
     assert "retention curve: somebody must have left; got 0 of 60 at 2024-07-01" in caplog.text
+
+
+def test_who_is_all_but_sure_to_leave_has_a_finite_log(features_of, plain):
+    """Where all end within hours, staying for months is less likely than a double tells from never."""
+    rows = [
+        {
+            "customer_id": f"c{number:02d}",
+            "started_at_us": plain.at(10 + number, hour=8.0),
+            "ended_at_us": plain.at(10 + number, hour=20.0),
+            "mrr": 10.0,
+            "subscription_id": f"s{number}",
+        }
+        for number in range(40)
+    ]
+    runs = {"customer_id": "runs", "subscription_id": "r", "ended_at_us": None}
+
+    found = log_stays(features_of, plain, [*rows, rows[0] | {"started_at_us": plain.at(1)} | runs])
+
+    assert -np.inf < found["runs"] < np.log(1e-16)
