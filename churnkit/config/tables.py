@@ -181,7 +181,8 @@ class Data(Section):
     on_invalid: Literal["quarantine", "raise"] = Field(
         default="quarantine",
         description="rows that break the contract: quarantine counts them, sets them aside in a file"
-        " and goes on; raise stops",
+        " and goes on; raise stops. Numbers above 1e15 or below -1e15 break it too: they are faults,"
+        " and sums of them would be infinite",
     )
     refunds: Literal["net", "drop", "raise"] = Field(
         default="net",

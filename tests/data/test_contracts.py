@@ -45,6 +45,7 @@ def test_checks_follow_from_the_columns_that_the_source_has():
         "amount_missing",
         "amount_not_numeric",
         "amount_not_finite",
+        "amount_too_large",
         "ts_in_future",
     ]
 

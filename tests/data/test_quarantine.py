@@ -44,6 +44,8 @@ def dirty(**columns):
         ("amount", ["1", None, " ", "2", "3", "4", "5"], "amount_missing", 2, "customer_id c1"),
         ("amount", ["1", "1,50", "£3", "2", "3", "4", "5"], "amount_not_numeric", 2, "amount 1,50"),
         ("amount", ["1", "inf", "-inf", "nan", "1e999", "4", "5"], "amount_not_finite", 4, "amount -inf"),
+        ("amount", ["1e15", "1.1e15", "-9e307", "1e308", "-1e15", "inf", "nan"],
+         "amount_too_large", 3, "amount -9e307"),
         ("customer_id", ["1", '"1"', "1.0", "'1'", "x", "2", "3"],
          "customer_id_mixed_type", 3, "customer_id '1'"),
         ("order_id", ["1", '"1"', "1.00", "A1", None, "2", "3"], "order_id_mixed_type", 2, 'order_id "1"'),
@@ -74,6 +76,22 @@ def test_rows_set_aside_stand_as_in_the_source_with_reasons_in_words(read):
         }
     ]
     assert found.broken == {"customer_id_missing": 1, "amount_not_numeric": 1}
+
+
+def test_numbers_that_cannot_be_meant_are_set_aside_before_they_are_added(read):
+    """Three amounts near the largest double would sum to infinity: the total is that of the others."""
+    amounts = ["9e307", "9e307", "9e307", "4", "5", "inf", "1e15"]
+
+    found = read(dirty(amount=amounts, quantity=["1", "1", "1", "2e15", "1", "1", "1"]))
+
+    assert found.broken == {"amount_too_large": 3, "amount_not_finite": 1, "quantity_too_large": 1}
+    reasons = [row["reason"] for row in sorted(found.rejected, key=lambda row: row["customer_id"])]
+    assert reasons == [
+        *["amount is above 1e15 or below -1e15"] * 3,
+        "quantity is above 1e15 or below -1e15",
+        "amount is infinite or NaN",
+    ]
+    assert found.report.amount == 1e15 + 5
 
 
 def test_typed_cells_are_written_as_text(read):
