@@ -85,8 +85,8 @@ def expected_ltv(
 def value_ends(*, horizon_days: int, value_days: int) -> tuple[int, ...]:
     """Return where the pieces end into which a length of time is cut, in days after the gap.
 
-    The first piece is the horizon of the labels, the others are about as long, 24 in all at most.
-    A shorter length is one piece.
+    The first piece is the horizon of the labels, the others are about as long; where these would be
+    more than 24 in all, each is longer than the one before. A shorter length is one piece.
 
     Parameters
     ----------
@@ -113,9 +113,14 @@ def value_ends(*, horizon_days: int, value_days: int) -> tuple[int, ...]:
     if value_days <= horizon_days:
         return (value_days,)
     rest = value_days - horizon_days
-    pieces = int(np.clip(np.rint(rest / horizon_days), 1, MOST_PIECES - 1))
-    steps = np.ceil(rest * np.arange(1, pieces + 1) / pieces).astype(int)
-    return (horizon_days, *(horizon_days + int(step) for step in steps))
+    pieces = max(int(np.rint(rest / horizon_days)), 1)
+    if pieces < MOST_PIECES:
+        steps = np.ceil(rest * np.arange(1, pieces + 1) / pieces).astype(int)
+        return (horizon_days, *(horizon_days + int(step) for step in steps))
+    # Equal pieces would be long where orders are still many: each is longer than the one before.
+    times = (value_days / horizon_days) ** (np.arange(1, MOST_PIECES) / (MOST_PIECES - 1))
+    ends = np.ceil(np.round(horizon_days * times, 6)).astype(int)
+    return (horizon_days, *(int(end) for end in np.unique(ends)))
 
 
 def worth_of_spend(

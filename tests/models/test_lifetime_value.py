@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from churnkit.btyd.bg_nbd import BgNbd
 from churnkit.errors import ParameterError
 from churnkit.models.lifetime_value import (
     discount_factor,
@@ -80,6 +81,31 @@ def test_value_grows_with_time_and_ever_more_slowly(ahead):
     gains = np.diff(totals)
     assert np.all(gains > 0.0)
     assert np.all(np.diff(gains) < 0.0)
+
+
+def test_ten_years_of_a_horizon_of_a_week_are_the_integral_and_no_less_than_eight():
+    """Most of a customer who soon leaves comes early: there the pieces must be short."""
+    model = BgNbd(r=1.0, alpha=8.0, a=1.0, b=1.5)
+
+    def orders(days):
+        whole = model.expected_orders(
+            repeat_orders=5, recency=18.0, tenure=20.0, horizon=np.asarray(days) / 7.0
+        )
+        return np.asarray(whole)
+
+    def worth(days):
+        ends = value_ends(horizon_days=7, value_days=days)
+        return worth_of_spend(
+            orders(ends)[None, :], expected_orders=orders([7]), ends_days=ends, horizon_days=7,
+            gap_days=0, yearly_discount_rate=0.25,
+        )[0]  # fmt: skip
+
+    eight, ten = worth(2920), worth(3650)
+
+    days = np.arange(3651.0)
+    discount = 1.25 ** (-(days[:-1] + 0.5) / 365.25)
+    assert ten == pytest.approx(np.diff(orders(days)) @ discount / orders(7), rel=2e-3)
+    assert eight < ten
 
 
 def test_without_discount_the_pieces_do_not_matter(shop, ahead):
