@@ -18,14 +18,10 @@ from churnkit.pipeline.converting import DATES, convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
 from churnkit.pipeline.meant import orders_as_meant
 from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines
-from churnkit.pipeline.recognising import (
-    RecognisedFile,
-    recognise,
-    recognise_files,
-)
+from churnkit.pipeline.recognising import RecognisedFile, recognise, recognise_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Starter", "init"]
 
@@ -110,55 +106,27 @@ def init(
         msg = f"init: dates must be 'dmy' (day first) or 'mdy' (month first); got {dates!r}"
         raise ParameterError(msg)
     named = [_pair(one) for one in column]
-    said: dict[str, list[str]] = {}
-    views, columns, encodings = {}, {}, {}
     with DuckDBEngine() as engine:
-        for given in map(str, files):
-            table, _, path = given.rpartition("=")
-            if not re.fullmatch(r"\w+", table):
-                table, path = "", given
-            if not DATA_FILE.search(path):
-                msg = f"{path}: files of data end in .parquet, .csv, .tsv or .txt, the last three also in .gz"
-                raise ParameterError(msg)
-            said.setdefault(path, []).append(table)
-            encodings[path] = encoding_of(path)
-            source = source_of(path, encoding=encodings[path])
-            views[path] = source.view(engine, ids=frozenset())
-            columns[path] = list(engine.column_types(views[path]))
-        if (both := join_lines(columns, said=said, named=named)) is not None:
-            encodings[both.head] = encoding_of(both.head, both.lines)
-            views[both.head] = _joined(both, encoding=encodings[both.head]).view(engine)
-            columns[both.head] = list(engine.column_types(views[both.head]))
-            del columns[both.lines]
+        given = _open_files(map(str, files), named=named, engine=engine)
         found = recognise_files(
-            columns,
-            said=said,
-            times=lambda file: time_columns(views[file], engine=engine),
+            given.columns,
+            said=given.said,
+            times=lambda file: time_columns(given.views[file], engine=engine),
             named=named,
         )
         _something_to_learn_from(found)
-        stem = DATA_FILE.sub("", Path(found[0].source).name)
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
-        target = Path(output or f"{name}.yaml")
-        if target.exists() and not replace:
-            msg = f"{target}: the file exists; give another --output, or --force to replace it"
-            raise ParameterError(msg)
+        name, target = _name_and_target(found[0].source, output=output, replace=replace)
         looked = {
             one.table: _look(
                 one,
-                view=views[one.source],
-                all_of=columns[one.source],
+                view=given.views[one.source],
+                all_of=given.columns[one.source],
                 dates=dates,
                 engine=engine,
             )
             for one in found
         }
-    tables = {
-        name: changed(one.table, encoding=encodings[one.table.source])
-        for name, one in looked.items()
-    }
-    if both is not None:
-        tables["orders"] = changed(tables["orders"], joined={LINES: both.lines}, query=both.query)
+    tables = _starter_tables(looked, given)
     text = starter_config(
         name,
         tables,
@@ -168,17 +136,80 @@ def init(
     )
     with replace_file(target) as opened:
         opened.write(text.encode())
-    notes = [note for one in looked.values() for note in one.notes]
-    if both is not None:
-        notes.append(
-            f"{both.lines} holds the lines of the orders in {both.head} and is joined to it"
-        )
-    notes += [
-        f"{path} is no UTF-8 text and is read as {encoding}"
-        for path, encoding in encodings.items()
-        if encoding != "utf-8"
-    ]
-    return Starter(output=target, tables=tables, notes=tuple(notes))
+    return Starter(output=target, tables=tables, notes=tuple(_notes(looked, given)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """The files that were given, as the engine reads them.
+
+    Views, columns and encodings are by path, and so are the tables of which it was said that a file
+    is one. Where lines join their orders, the orders' path stands for both.
+    """
+
+    views: Mapping[str, str]
+    columns: Mapping[str, Sequence[str]]
+    encodings: Mapping[str, str]
+    said: Mapping[str, Sequence[str]]
+    both: JoinedLines | None
+
+
+def _open_files(
+    files: Iterable[str], *, named: Sequence[tuple[str, str]], engine: DuckDBEngine
+) -> _Given:
+    """Open the files, and join those that are orders and their lines."""
+    said: dict[str, list[str]] = {}
+    views, columns, encodings = {}, {}, {}
+    for given in files:
+        table, _, path = given.rpartition("=")
+        if not re.fullmatch(r"\w+", table):
+            table, path = "", given
+        if not DATA_FILE.search(path):
+            msg = f"{path}: files of data end in .parquet, .csv, .tsv or .txt, the last three also in .gz"
+            raise ParameterError(msg)
+        said.setdefault(path, []).append(table)
+        encodings[path] = encoding_of(path)
+        views[path] = source_of(path, encoding=encodings[path]).view(engine, ids=frozenset())
+        columns[path] = list(engine.column_types(views[path]))
+    if (both := join_lines(columns, said=said, named=named)) is not None:
+        encodings[both.head] = encoding_of(both.head, both.lines)
+        views[both.head] = _joined(both, encoding=encodings[both.head]).view(engine)
+        columns[both.head] = list(engine.column_types(views[both.head]))
+        del columns[both.lines]
+    return _Given(views=views, columns=columns, encodings=encodings, said=said, both=both)
+
+
+def _name_and_target(first: str, *, output: Path | str | None, replace: bool) -> tuple[str, Path]:
+    """Return the name of the run and the file to write, which must not be there already."""
+    stem = DATA_FILE.sub("", Path(first).name)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "orders"
+    target = Path(output or f"{name}.yaml")
+    if target.exists() and not replace:
+        msg = f"{target}: the file exists; give another --output, or --force to replace it"
+        raise ParameterError(msg)
+    return name, target
+
+
+def _starter_tables(looked: Mapping[str, _Looked], given: _Given) -> dict[str, StarterTable]:
+    """Return the tables with how their files are read."""
+    tables = {
+        name: changed(one.table, encoding=given.encodings[one.table.source])
+        for name, one in looked.items()
+    }
+    if (both := given.both) is not None:
+        tables["orders"] = changed(tables["orders"], joined={LINES: both.lines}, query=both.query)
+    return tables
+
+
+def _notes(looked: Mapping[str, _Looked], given: _Given) -> Iterator[str]:
+    """Yield what is left for people to decide: of the values, then of the files."""
+    for one in looked.values():
+        yield from one.notes
+    if (both := given.both) is not None:
+        yield f"{both.lines} holds the lines of the orders in {both.head} and is joined to it"
+    for path, encoding in given.encodings.items():
+        if encoding != "utf-8":
+            yield f"{path} is no UTF-8 text and is read as {encoding}"
 
 
 def _pair(said: str) -> tuple[str, str]:

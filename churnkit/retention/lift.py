@@ -165,48 +165,64 @@ def lift_scenarios(
             customers=customers,
             profit=None,
         )
-    retained = counts.retained / counts.start
     days = periods.each[0].days
     if days < YEAR_DAYS:
         of_year = count_year_orders(orders, periods=periods, segments=None, engine=engine)
         counts.year_orders = of_year.get((0, ALL), 0)
     margin = counts.revenue * gross_margin
-    profit = None if marketing_cost is None else margin - marketing_cost
-    rate = (1.0 + yearly_discount_rate) ** (days / DAYS_PER_YEAR) - 1.0
-    given: dict[str, Any] = {
-        "margin_per_period": margin_per_customer(counts, days=days, gross_margin=gross_margin),
-        "retention_probability": retained,
-        "customers": counts.start,
-    }
-    scenarios = []
-    for x in sorted(set(points)):
-        with_x = retained + x / 100.0
-        if not 0.0 <= with_x <= 1.0:
-            continue
-        value = discounted_lifetime_value(
-            margin_per_period=given["margin_per_period"],
-            retention_probability=with_x,
-            discount_rate=rate,
-            variant="first_margin_counted",
-            customers=counts.start,
-        )
-        gain = None
-        if profit is not None:
-            gain = retention_lift(points=x, profit=profit, variant="profit", **given)
-        scenarios.append(
-            LiftScenario(
-                points=x,
-                retention=100.0 * with_x,
-                lifetime_value=value,
-                lifetime_value_lift=retention_lift(points=x, discount_rate=rate, **given),
-                margin_gain=counts.start * x / 100.0 * given["margin_per_period"],
-                profit_lift=gain,
-            )
-        )
-    return RetentionLift(
-        scenarios=tuple(scenarios),
-        retention=100.0 * retained,
-        margin_per_customer=given["margin_per_period"],
+    present = _Present(
+        retained=counts.retained / counts.start,
+        margin=margin_per_customer(counts, days=days, gross_margin=gross_margin),
         customers=counts.start,
-        profit=profit,
+        profit=None if marketing_cost is None else margin - marketing_cost,
+        discount_rate=(1.0 + yearly_discount_rate) ** (days / DAYS_PER_YEAR) - 1.0,
     )
+    return RetentionLift(
+        scenarios=tuple(
+            present.with_more(x)
+            for x in sorted(set(points))
+            if 0.0 <= present.retained + x / 100.0 <= 1.0
+        ),
+        retention=100.0 * present.retained,
+        margin_per_customer=present.margin,
+        customers=present.customers,
+        profit=present.profit,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Present:
+    """The figures of the period from which retention would rise; retention and rate as fractions."""
+
+    retained: float
+    margin: float
+    customers: int
+    profit: float | None
+    discount_rate: float
+
+    def with_more(self, points: float) -> LiftScenario:
+        """Return what so many points more are worth."""
+        with_points = self.retained + points / 100.0
+        given: dict[str, Any] = {
+            "points": points,
+            "margin_per_period": self.margin,
+            "retention_probability": self.retained,
+            "customers": self.customers,
+        }
+        gain = None
+        if self.profit is not None:
+            gain = retention_lift(profit=self.profit, variant="profit", **given)
+        return LiftScenario(
+            points=points,
+            retention=100.0 * with_points,
+            lifetime_value=discounted_lifetime_value(
+                margin_per_period=self.margin,
+                retention_probability=with_points,
+                discount_rate=self.discount_rate,
+                variant="first_margin_counted",
+                customers=self.customers,
+            ),
+            lifetime_value_lift=retention_lift(discount_rate=self.discount_rate, **given),
+            margin_gain=self.customers * points / 100.0 * self.margin,
+            profit_lift=gain,
+        )
