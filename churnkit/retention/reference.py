@@ -69,7 +69,10 @@ segment.
   positive. A refund takes its money back on the day that it happens and does not unmake the order.
 - **Lifetime values**, and the margin of a customer in `cac_payback_months`, take their purchases per
   customer and year from the 365 days that end with the period, or from the period if it is longer: those
-  of a month times twelve would be far too many.
+  of a month times twelve would be far too many. The observed lifespan is the mean of last − first order
+  of all customers so far.
+- By **segment**, every segment has a row of every metric; where a table has no row of a segment, counts
+  are 0 and rates null with the reason.
 - What **follows a cart, a ticket or a reward** counts until the end of the report, whichever the period:
   abandonment, hours, resolution and redemption of the newest periods change as the report grows.
 - A **denominator of zero** gives a null value, the status `zero_denominator` and the reason, never 0; one
