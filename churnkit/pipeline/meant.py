@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from churnkit.engines import DuckDBEngine
 
-__all__ = ["orders_as_meant"]
+__all__ = ["orders_as_meant", "several_currencies"]
 
 SOME_ORDERS = 50  # in fewer, nobody may have come back yet
+WITH_MONEY = frozenset({"orders", "subscriptions", "marketing_costs"})
 CURRENCY = frozenset({"currency", "currencycode", "currencyiso", "ccy"})
 STATUS = re.compile(r"status$|^state$")
 NO_SALE = re.compile(r"cancel|storn|annul|refund|return|void|fail|declin|reject|unavailable|unpaid")
@@ -41,7 +42,7 @@ def orders_as_meant(
     """
     meant = dict(columns)
     meant["customer_id"], notes = _coming_back(columns, view=view, all_of=all_of, engine=engine)
-    notes += _currencies(view, all_of, engine=engine)
+    notes += several_currencies(view, all_of, table="orders", engine=engine)
     notes += _statuses(view, all_of, engine=engine)
     if "discount" in meant and _is_share(view, meant["discount"], engine=engine):
         share = meant.pop("discount")
@@ -73,10 +74,12 @@ def _coming_back(
     return better, (f"{alone}; {better!r} is taken for customer_id",)
 
 
-def _currencies(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> tuple[str, ...]:
-    """Return a note where amounts are in several currencies."""
+def several_currencies(
+    view: str, columns: Sequence[str], *, table: str, engine: DuckDBEngine
+) -> tuple[str, ...]:
+    """Return a note where amounts that a table would add up are in several currencies."""
     named = [c for c in columns if plain(c) in CURRENCY]
-    if not named:
+    if not named or table not in WITH_MONEY:
         return ()
     name = quoted(named[0])
     sql = f"SELECT CAST({name} AS VARCHAR) AS c FROM {view} WHERE {name} IS NOT NULL GROUP BY 1"
@@ -86,7 +89,7 @@ def _currencies(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> t
     some = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
     note = (
         f"amounts are in {len(found)} currencies ({some}, column {named[0]!r}) and would be added as"
-        " they are: keep one with data.orders.filter, or convert with data.orders.computed"
+        f" they are: keep one with data.{table}.filter, or convert with data.{table}.computed"
     )
     return (note,)
 

@@ -16,7 +16,7 @@ from churnkit.engines import DuckDBEngine, literal, quoted
 from churnkit.errors import DataError, ParameterError
 from churnkit.pipeline.converting import DATES, convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
-from churnkit.pipeline.meant import orders_as_meant
+from churnkit.pipeline.meant import orders_as_meant, several_currencies
 from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines
 from churnkit.pipeline.recognising import RecognisedFile, recognise, recognise_files
 
@@ -249,7 +249,7 @@ def _look(
     """Look at the values of a file that has all of the columns."""
     bought: str | None = None
     engagement: Mapping[str, object] = {}
-    notes: tuple[str, ...] = ()
+    notes = several_currencies(view, all_of, table=one.table, engine=engine)
     log = recognise(all_of, table="events").get("event_type")
     if one.table in {"orders", "events"} and log is not None:
         names = event_names(view, log, engine=engine)

@@ -61,6 +61,18 @@ def test_several_currencies_are_left_to_people(orders, currencies, noted):
     )
 
 
+def test_subscriptions_in_several_currencies_are_pointed_out(tmp_path, monkeypatch):
+    """Monthly revenue in euros and dollars would be added up as silently as orders."""
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"c{i},2023-0{i}-01,,10,{('EUR', 'USD')[i % 2]}\n" for i in range(1, 9))
+    (tmp_path / "subs.csv").write_text("customer_id,started_at,ended_at,mrr,currency\n" + rows)
+
+    (note,) = init("subs.csv").notes
+
+    assert note.startswith("amounts are in 2 currencies (EUR, USD, column 'currency')")
+    assert note.endswith("convert with data.subscriptions.computed")
+
+
 def test_orders_that_came_to_nothing_are_left_to_people(orders):
     """Whether a cancelled order was ever paid is not in the file; the note says what to write."""
     said = ["paid"] * 398 + ["Cancelled", "it's refunded"]
