@@ -68,8 +68,8 @@ class Aggregation:
         Column name → aggregate over a customer's rows. A name may be a feature's; one that is not
         begins with ``_`` and the builder's name. Values are Float64 unless they are a time or a day.
     counts : mapping of str to Count
-        Column name, as of aggregates → marked rows of ``orders`` to count; those of all builders
-        share sums.
+        Column name, as of aggregates → marked rows to count; those of all builders share sums.
+        Only where ``rows`` is the table ``orders`` itself.
     features : mapping of str to narwhals.Expr
         Feature name → expression over aggregates, counts and :data:`BASE_COLUMNS`, computed when all tables
         are joined: aggregates of a table in which a customer has no row are null.
@@ -205,7 +205,8 @@ def build_features(
     Raises
     ------
     DataError
-        If two builders promise the same column, or one does not build what it promised.
+        If two builders promise the same column, or one does not build what it promised or counts
+        rows that are not those of orders.
     ConfigError
         If a builder needs a table that the history lacks.
     """
@@ -218,7 +219,7 @@ def build_features(
     base = tuple(n for n in (*SUBSCRIPTION_COLUMNS, *BASE_COLUMNS[1:]) if n in based)
     for builder in builders:
         built = builder.build(known)
-        _check_promise(builder, built)
+        _check_promise(builder, built, known=known)
         plans += built
     made = [name for p in plans for name in (*p.aggregates, *p.counts, *p.features)]
     _refuse_repeated(made, rule="two builders aggregate under the name(s)")
@@ -258,8 +259,13 @@ def _refuse_repeated(names: Sequence[str], *, rule: str) -> None:
         raise DataError(msg)
 
 
-def _check_promise(builder: FeatureBuilder, built: Sequence[Aggregation]) -> None:
+def _check_promise(builder: FeatureBuilder, built: Sequence[Aggregation], *, known: Known) -> None:
     """Refuse a builder whose promise the plans cannot keep; what is finished is checked in the rows."""
+    for plan in built:
+        # Counts share sums that hold as many rows as a customer has of orders.
+        if plan.counts and plan.rows is not known.tables.get("orders"):
+            msg = f"features: {builder!r} may only count rows of orders; got counts {', '.join(plan.counts)}"
+            raise DataError(msg)
     made = {name for p in built for name in (*p.aggregates, *p.counts, *p.features)}
     missing = sorted(set(builder.feature_names) - made - set(BASE_COLUMNS))
     if missing and all(plan.finish is None for plan in built):

@@ -127,6 +127,8 @@ class Known:
 
     Attributes
     ----------
+    most_order_rows : int
+        No customer has more rows of orders, those of the future included.
     first_day : int or None
         Business day of the oldest row of orders that the history has, days since 1970.
     first_us : mapping of str to int
@@ -134,17 +136,15 @@ class Known:
         absent.
     stays : narwhals.LazyFrame or None
         How long subscribers have stayed, where the customers are those of ``subscriptions``.
-    most_order_rows : int
-        No customer has more rows of orders, those of the future included.
     """
 
     tables: Mapping[str, nw.LazyFrame[Any]]
     snapshot: Snapshot
     engine: Engine
+    most_order_rows: int
     first_day: int | None = None
     first_us: Mapping[str, int] = field(default_factory=dict)
     stays: nw.LazyFrame[Any] | None = None
-    most_order_rows: int = 0
 
     @property
     def cutoff_day(self) -> int:

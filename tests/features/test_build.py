@@ -16,6 +16,7 @@ from churnkit.errors import ConfigError, DataError
 from churnkit.features.build import (
     BASE_COLUMNS,
     Aggregation,
+    Count,
     History,
     Phrase,
     build_features,
@@ -31,6 +32,7 @@ class Declared:
 
     feature_names: tuple[str, ...]
     aggregates: dict = dataclasses.field(default_factory=dict)
+    counts: dict = dataclasses.field(default_factory=dict)
     features: dict = dataclasses.field(default_factory=dict)
     finish: object = None
     tables: tuple[str, ...] = ("orders",)
@@ -46,6 +48,7 @@ class Declared:
             Aggregation(
                 rows=known[table],
                 aggregates=self.aggregates,
+                counts=self.counts,
                 features=self.features,
                 finish=self.finish,
             )
@@ -139,6 +142,16 @@ def test_a_promise_that_is_not_kept_is_refused(history_of, plain, snapshot):
         build_features(history, snapshot, builders=[idle])
     with pytest.raises(DataError, match=r"promised x and does not build it"):
         build_features(history, snapshot, builders=[finishing]).to_arrow()
+
+
+def test_only_rows_of_orders_are_counted_in_shared_sums(history_of, plain, snapshot):
+    """Another table may have more rows of a customer than the sums have room for."""
+    history = history_of([plain.line("a", 3)])
+    counts = {"x": Count(mark="age_days", where=nw.col("ts_us") > 0)}
+    builder = Declared(feature_names=("x",), counts=counts, tables=("lines",))
+
+    with pytest.raises(DataError, match=r"Declared.* may only count rows of orders; got counts x"):
+        build_features(history, snapshot, builders=[builder])
 
 
 @pytest.mark.parametrize(
