@@ -16,8 +16,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent
 MOST_SECONDS = 900
-"""Of processor time for all notebooks together: they take 180 s of an idle machine, but machines
-differ by two or three times, and a busy one by as much again."""
+"""Of processor time for all notebooks together: a slow, busy machine took 430."""
 
 PATIENCE = 900
 """Seconds after which a single cell is given up."""

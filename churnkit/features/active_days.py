@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import narwhals as nw
 from churnkit.data.clock import business_day
 from churnkit.features.build import Aggregation, Known, Phrase, ratio, sum_if, unknown
 from churnkit.features.counts import compared, counted
+from churnkit.features.decay import decay_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,9 +103,9 @@ class ActiveDays:
                 if known.reaches_back(length, table="events"):
                     aggregates[f"_active_days_{length}d"] = sum_if(day >= cutoff - length)
             features |= compared("active_days", d, known=known)
-        for h in self.half_lives_days:
-            decayed = ((nw.lit(float(cutoff)) - day) * (-math.log(2.0) / h)).exp().sum()
-            aggregates[f"_active_days_decayed_{h}d"] = decayed
+        age = nw.lit(float(cutoff)) - day
+        for h, weight in decay_weights(self.half_lives_days, age_days=age).items():
+            aggregates[f"_active_days_decayed_{h}d"] = weight.sum()
             features[f"active_days_decayed_{h}d"] = counted(f"_active_days_decayed_{h}d")
         shortest = min(self.windows_days)
         features |= unknown("power_user_rank")

@@ -15,8 +15,16 @@ __all__ = ["decay_weights"]
 MOST_FACTORS = 8
 
 
-def decay_weights(half_lives_days: Sequence[int]) -> dict[int, nw.Expr]:
-    """Return by half-life what a row with ``age_days`` weighs, 1 at the cutoff.
+def decay_weights(
+    half_lives_days: Sequence[int], *, age_days: nw.Expr | None = None
+) -> dict[int, nw.Expr]:
+    """Return by half-life what a row weighs, 1 at the cutoff.
+
+    Parameters
+    ----------
+    half_lives_days : sequence of int
+    age_days : narwhals.Expr, optional
+        Days before the cutoff; by default the column of this name.
 
     Examples
     --------
@@ -25,6 +33,7 @@ def decay_weights(half_lives_days: Sequence[int]) -> dict[int, nw.Expr]:
     >>> rows.select(weight=decay_weights([30])[30].round(6))["weight"].to_list()
     [1.0, 0.5, 0.25]
     """
+    age = nw.col("age_days") if age_days is None else age_days
     weights: dict[int, nw.Expr] = {}
     for h in sorted(half_lives_days, reverse=True):
         whole = [longer for longer in weights if longer % h == 0 and longer // h <= MOST_FACTORS]
@@ -32,7 +41,7 @@ def decay_weights(half_lives_days: Sequence[int]) -> dict[int, nw.Expr]:
             # 180 days are six times 30: products of weights cost an engine less than exponentials.
             weights[h] = _power(weights[whole[-1]], whole[-1] // h)
         else:
-            weights[h] = (nw.col("age_days") * (-math.log(2.0) / h)).exp()
+            weights[h] = (age * (-math.log(2.0) / h)).exp()
     return weights
 
 

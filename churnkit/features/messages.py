@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from churnkit.features.build import Aggregation, Known, Phrase, ratio, sum_if, unknown
 from churnkit.features.counts import counted, recent
+from churnkit.features.decay import decay_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -140,8 +140,8 @@ class Messages:
         opened = kind.is_in([f"{channel}_opened" for channel in self.channels])
         sent = kind.is_in([f"{channel}_sent" for channel in self.channels])
         aggregates["days_since_message_opened"] = nw.when(opened).then(age).min()
-        for h in self.half_lives_days:
-            weight, made = (age * (-math.log(2.0) / h)).exp(), f"_message_decayed_{h}d"
+        for h, weight in decay_weights(self.half_lives_days, age_days=age).items():
+            made = f"_message_decayed_{h}d"
             aggregates[f"{made}_opened"] = sum_if(opened, weight)
             aggregates[f"{made}_sent"] = sum_if(sent, weight)
             decayed = share(nw.col(f"{made}_opened"), nw.col(f"{made}_sent"))
