@@ -108,10 +108,12 @@ class ActiveDays:
             aggregates[f"_active_days_decayed_{h}d"] = weight.sum()
             features[f"active_days_decayed_{h}d"] = counted(f"_active_days_decayed_{h}d")
         shortest = min(self.windows_days)
-        features |= unknown("power_user_rank")
+        ranks = {}
         if known.reaches_back(shortest, table="events"):
             active = nw.col("_active_days_all")
             rank = nw.col(f"_active_days_{shortest}d").rank("min").over("_active_days_all")
             below = ratio(rank - 1.0, active.sum().over("_active_days_all") - 1.0)
-            features["power_user_rank"] = nw.when(~active.is_null()).then(below)
-        return [Aggregation(rows=days, aggregates=aggregates, features=features)]
+            ranks["power_user_rank"] = nw.when(~active.is_null()).then(below)
+        else:
+            features |= unknown("power_user_rank")
+        return [Aggregation(rows=days, aggregates=aggregates, ranks=ranks, features=features)]

@@ -24,7 +24,7 @@ from churnkit.features.table import (
     FeatureTable,
     table_columns,
 )
-from churnkit.features.tally import Count, tallied
+from churnkit.features.tally import AtOrderDay, Count, tallied
 from churnkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ __all__ = [
     "IS_ORDER",
     "SUBSCRIPTION_COLUMNS",
     "Aggregation",
+    "AtOrderDay",
     "Count",
     "FeatureBuilder",
     "FeatureTable",
     "History",
     "Known",
     "Phrase",
-    "at_order_day",
     "build_features",
     "ratio",
     "sum_if",
@@ -70,9 +70,15 @@ class Aggregation:
     counts : mapping of str to Count
         Column name, as of aggregates → marked rows to count; those of all builders share sums.
         Only where ``rows`` is the table ``orders`` itself.
+    at_order_days : mapping of str to AtOrderDay
+        Column name, as of aggregates → a value at the first or the last order day; as ``counts``
+        only of the table ``orders``.
+    ranks : mapping of str to narwhals.Expr
+        Column name, as of aggregates → what compares customers with each other, computed like
+        features, and before them.
     features : mapping of str to narwhals.Expr
-        Feature name → expression over aggregates, counts and :data:`BASE_COLUMNS`, computed when all tables
-        are joined: aggregates of a table in which a customer has no row are null.
+        Feature name → expression over the columns above and :data:`BASE_COLUMNS` of one customer, computed
+        when all tables are joined: those of a table in which a customer has no row are null.
     finish : callable, optional
         Takes Arrow rows with :data:`BASE_COLUMNS`, the engine's features and this plan's
         aggregates, and returns arrays by feature name, NaN for null: for what no query engine can
@@ -82,8 +88,15 @@ class Aggregation:
     rows: nw.LazyFrame[Any]
     aggregates: Mapping[str, nw.Expr] = field(default_factory=dict)
     counts: Mapping[str, Count] = field(default_factory=dict)
+    at_order_days: Mapping[str, AtOrderDay] = field(default_factory=dict)
+    ranks: Mapping[str, nw.Expr] = field(default_factory=dict)
     features: Mapping[str, nw.Expr] = field(default_factory=dict)
     finish: Callable[[pa.Table], Mapping[str, NDArray[np.float64]]] | None = None
+
+    @property
+    def grouped(self) -> tuple[str, ...]:
+        """Names of the columns that the group-by makes."""
+        return (*self.aggregates, *self.counts, *self.at_order_days)
 
 
 class FeatureBuilder(Protocol):
@@ -126,16 +139,6 @@ def sum_if(condition: nw.Expr, value: nw.Expr | float = 1.0) -> nw.Expr:
     return (holds if isinstance(value, float) and value == 1.0 else holds * value).sum()
 
 
-def at_order_day(mark: nw.Expr, value: nw.Expr, *, at_least: int = 1) -> nw.Expr:
-    """Return ``value`` of the one row of a customer that is marked with 1, the others with 0.
-
-    Null for customers with fewer order days than ``at_least``.
-    """
-    order_days = nw.col("is_order_day").cast(nw.Float64).sum()
-    # With one term that is not 0 the sum is the value itself, at half of what a maximum takes.
-    return nw.when(order_days >= at_least).then((mark.cast(nw.Float64) * value).sum())
-
-
 def ratio(numerator: nw.Expr, denominator: nw.Expr) -> nw.Expr:
     """Return the quotient where the denominator is positive, null elsewhere."""
     return nw.when(denominator > 0).then(numerator / denominator)
@@ -169,21 +172,26 @@ def _base_plans(known: Known) -> list[Aggregation]:
 
 def _of_orders(known: Known) -> Aggregation:
     """Return what the population, the purchase models and the formulas need of every customer."""
-    is_order, amount, ts_us = IS_ORDER, nw.col("amount"), nw.col("ts_us").cast(nw.Float64)
+    amount, ts_us = nw.col("amount"), nw.col("ts_us").cast(nw.Float64)
     is_recent = nw.col("day") >= known.cutoff_day - known.snapshot.horizon_days
-    first, last = nw.col("is_first_order_day"), nw.col("is_last_order_day")
     aggregates = {
-        "orders": is_order.sum(),
-        "order_days": nw.col("is_order_day").cast(nw.Float64).sum(),
-        # Exact: an instant before 2255 is a whole number that a double holds.
-        "first_order_us": at_order_day(first, ts_us).cast(nw.Int64),
-        "last_order_us": at_order_day(last, ts_us).cast(nw.Int64),
         "net_revenue": amount.sum(),
-        "order_amount": (is_order * amount).sum(),
+        "order_amount": (IS_ORDER * amount).sum(),
         "horizon_amount": sum_if(is_recent, amount),
     }
-    counts = {"horizon_orders": Count(mark="is_order", where=is_recent)}
-    return Aggregation(rows=known["orders"], aggregates=aggregates, counts=counts)
+    counts = {
+        "orders": Count(mark="is_order"),
+        "order_days": Count(mark="is_order_day"),
+        "horizon_orders": Count(mark="is_order", where=is_recent),
+    }
+    # Exact: an instant before 2255 is a whole number that a double holds.
+    ends = {
+        "first_order_us": AtOrderDay(mark="is_first_order_day", value=ts_us, whole=True),
+        "last_order_us": AtOrderDay(mark="is_last_order_day", value=ts_us, whole=True),
+    }
+    return Aggregation(
+        rows=known["orders"], aggregates=aggregates, counts=counts, at_order_days=ends
+    )
 
 
 def build_features(
@@ -215,27 +223,32 @@ def build_features(
     known = history.known(snapshot)
     plans = _base_plans(known)
     spine = plans[0].rows
-    based = {"customer_id", *(name for plan in plans for name in (*plan.aggregates, *plan.counts))}
+    based = {"customer_id", *(name for plan in plans for name in plan.grouped)}
     base = tuple(n for n in (*SUBSCRIPTION_COLUMNS, *BASE_COLUMNS[1:]) if n in based)
     for builder in builders:
         built = builder.build(known)
         _check_promise(builder, built, known=known)
         plans += built
-    made = [name for p in plans for name in (*p.aggregates, *p.counts, *p.features)]
+    made = [name for plan in plans for name in (*plan.grouped, *plan.ranks, *plan.features)]
     _refuse_repeated(made, rule="two builders aggregate under the name(s)")
 
     frame = _aggregate([plan for plan in plans if plan.rows is spine], known=known)
     for rows in {id(plan.rows): plan.rows for plan in plans if plan.rows is not spine}.values():
         grouped = _aggregate([plan for plan in plans if plan.rows is rows], known=known)
         frame = frame.join(grouped, on="customer_id", how="left")
-    features = [expr.alias(name) for plan in plans for name, expr in plan.features.items()]
-    frame = frame.with_columns(*features) if features else frame
-    inputs = {name for plan in plans if plan.finish is not None for name in plan.aggregates}
+    if ranks := {name: expr for plan in plans for name, expr in plan.ranks.items()}:
+        frame = frame.with_columns(**ranks)
+    features = {name: expr for plan in plans for name, expr in plan.features.items()}
+    inputs = {name for plan in plans if plan.finish is not None for name in plan.grouped}
     wanted = [name for name in table_columns(names, base=base) if name in {"customer_id", *made}]
     return FeatureTable(
         snapshot=snapshot,
         feature_names=names,
-        frame=frame.select(*wanted, *sorted(inputs.difference(wanted))),
+        joined=frame,
+        derived=tuple(
+            features[name].alias(name) if name in features else nw.col(name)
+            for name in (*wanted, *sorted(inputs.difference(wanted)))
+        ),
         finishers=tuple(plan.finish for plan in plans if plan.finish is not None),
         engine=history.engine,
         base_columns=base,
@@ -246,10 +259,14 @@ def _aggregate(plans: Sequence[Aggregation], *, known: Known) -> nw.LazyFrame[An
     """Return one row per customer from plans that read the same rows: one group-by for all."""
     aggregates = {name: expr for plan in plans for name, expr in plan.aggregates.items()}
     counts = {name: count for plan in plans for name, count in plan.counts.items()}
+    at_days = {name: at for plan in plans for name, at in plan.at_order_days.items()}
     if not counts:
         return plans[0].rows.group_by("customer_id").agg(**aggregates)
     sums, found = tallied(counts, most_rows=known.most_order_rows)
-    grouped = plans[0].rows.group_by("customer_id").agg(**aggregates, **sums)
+    totals = {name: at.total for name, at in at_days.items()}
+    grouped = plans[0].rows.group_by("customer_id").agg(**aggregates, **totals, **sums)
+    order_days = found["order_days"]
+    found |= {name: at.of(name, order_days=order_days) for name, at in at_days.items()}
     return grouped.select("customer_id", *aggregates, **found)
 
 
@@ -263,10 +280,11 @@ def _check_promise(builder: FeatureBuilder, built: Sequence[Aggregation], *, kno
     """Refuse a builder whose promise the plans cannot keep; what is finished is checked in the rows."""
     for plan in built:
         # Counts share sums that hold as many rows as a customer has of orders.
-        if plan.counts and plan.rows is not known.tables.get("orders"):
-            msg = f"features: {builder!r} may only count rows of orders; got counts {', '.join(plan.counts)}"
+        counted = (*plan.counts, *plan.at_order_days)
+        if counted and plan.rows is not known.tables.get("orders"):
+            msg = f"features: {builder!r} may only count rows of orders; got {', '.join(counted)}"
             raise DataError(msg)
-    made = {name for p in built for name in (*p.aggregates, *p.counts, *p.features)}
+    made = {name for plan in built for name in (*plan.grouped, *plan.ranks, *plan.features)}
     missing = sorted(set(builder.feature_names) - made - set(BASE_COLUMNS))
     if missing and all(plan.finish is None for plan in built):
         msg = f"features: {builder!r} promised {', '.join(missing)} and does not build it"

@@ -12,9 +12,9 @@ from churnkit.features.build import (
     FEATURE_BUILDERS,
     IS_ORDER,
     Aggregation,
+    AtOrderDay,
     Known,
     Phrase,
-    at_order_day,
     ratio,
 )
 from churnkit.features.purchase_fit import (
@@ -144,15 +144,16 @@ class PurchaseExpectations:
             kind=self.kind,
         )
         known.engine.forget(customers)
-        return [Aggregation(rows=known["orders"], aggregates=_ends(), finish=fit.in_background())]
+        finish = fit.in_background()
+        return [Aggregation(rows=known["orders"], at_order_days=_ends(), finish=finish)]
 
 
-def _ends() -> dict[str, nw.Expr]:
+def _ends() -> dict[str, AtOrderDay]:
     """Return the first and the last order day, days since 1970."""
     day = nw.col("day").cast(nw.Float64)
     return {
-        FIRST_DAY: at_order_day(nw.col("is_first_order_day"), day),
-        LAST_DAY: at_order_day(nw.col("is_last_order_day"), day),
+        FIRST_DAY: AtOrderDay(mark="is_first_order_day", value=day),
+        LAST_DAY: AtOrderDay(mark="is_last_order_day", value=day),
     }
 
 
@@ -165,7 +166,7 @@ def _customers(known: Known) -> nw.LazyFrame[Any]:
             nw.col("is_order_day").cast(nw.Float64).sum().alias("order_days"),
             (IS_ORDER * nw.col("amount")).sum().alias("order_amount"),
             nw.col("amount").sum().alias("net"),
-            *(expr.alias(name) for name, expr in _ends().items()),
+            **{name: at.total for name, at in _ends().items()},
         )
     )
     return grouped.filter(nw.col("order_days") > 0).drop("customer_id")

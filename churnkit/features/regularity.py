@@ -13,10 +13,10 @@ from churnkit.data.windows import US_PER_DAY
 from churnkit.features.build import (
     FEATURE_BUILDERS,
     Aggregation,
+    AtOrderDay,
     Count,
     Known,
     Phrase,
-    at_order_day,
     ratio,
     sum_if,
     unknown,
@@ -132,12 +132,14 @@ class Regularity:
         snapshot, day = known.snapshot, nw.col("day")
         gap = (nw.col("ts_us") - nw.col("previous_order_us")) / US_PER_DAY
         is_weekend = (day + MONDAY_OF_DAY_ZERO) % 7 >= SATURDAY
-        is_last = nw.col("is_last_order_day")
         aggregates = {
             "order_gap_days_sd": gap.std(),
-            "order_gap_days_last": at_order_day(is_last, gap, at_least=2),
             "order_gap_days_max": gap.max(),
-            "_regularity_last_day": at_order_day(is_last, day.cast(nw.Float64)).cast(nw.Int64),
+        }
+        last, last_day = "is_last_order_day", day.cast(nw.Float64)
+        at_days = {
+            "order_gap_days_last": AtOrderDay(mark=last, value=gap, at_least=2),
+            "_regularity_last_day": AtOrderDay(mark=last, value=last_day, whole=True),
         }
         counts = {"_regularity_weekend_orders": Count(mark="is_order", where=is_weekend)}
         first_us, last_us = nw.col("first_order_us"), nw.col("last_order_us")
@@ -159,6 +161,7 @@ class Regularity:
                 rows=known["orders"],
                 aggregates={**aggregates, **season.aggregates},
                 counts={**counts, **season.counts},
+                at_order_days=at_days,
                 features={**features, **season.features},
                 finish=_last_order_month,
             )

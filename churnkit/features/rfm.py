@@ -13,10 +13,10 @@ from churnkit.features.build import (
     FEATURE_BUILDERS,
     IS_ORDER,
     Aggregation,
+    AtOrderDay,
     Count,
     Known,
     Phrase,
-    at_order_day,
     ratio,
     sum_if,
     unknown,
@@ -224,10 +224,11 @@ class RecencyFrequencyMonetary:
         """Return what to aggregate; see :class:`churnkit.features.build.FeatureBuilder`."""
         amount = nw.col("amount")
         aggregates: dict[str, nw.Expr] = {
-            "first_order_amount": at_order_day(nw.col("is_first_order_day"), amount),
-            "last_order_amount": at_order_day(nw.col("is_last_order_day"), amount),
-            # Every order is worth more than nothing.
-            "order_amount_max": nw.when(IS_ORDER.sum() > 0).then((IS_ORDER * amount).max()),
+            "_rfm_order_amount_max": (IS_ORDER * amount).max(),
+        }
+        at_days = {
+            "first_order_amount": AtOrderDay(mark="is_first_order_day", value=amount),
+            "last_order_amount": AtOrderDay(mark="is_last_order_day", value=amount),
         }
         counts: dict[str, Count] = {}
         features = _lifetime_features(known.snapshot.cutoff_us)
@@ -239,8 +240,15 @@ class RecencyFrequencyMonetary:
         for h, weight in decay_weights(self.half_lives_days).items():
             aggregates[f"orders_decayed_{h}d"] = (IS_ORDER * weight).sum()
             aggregates[f"amount_decayed_{h}d"] = (amount * weight).sum()
-        rows = known["orders"]
-        return [Aggregation(rows=rows, aggregates=aggregates, counts=counts, features=features)]
+        return [
+            Aggregation(
+                rows=known["orders"],
+                aggregates=aggregates,
+                counts=counts,
+                at_order_days=at_days,
+                features=features,
+            )
+        ]
 
     def _window(self, days: int, *, known: Known) -> Aggregation:
         """Return counts and money of a window, and how they compare with the window before it."""
@@ -293,4 +301,6 @@ def _lifetime_features(cutoff_us: int) -> dict[str, nw.Expr]:
         "repeat_orders": nw.when(order_days > 0).then(order_days - 1.0),
         "amount_sum": nw.col("net_revenue"),
         "average_order_value": ratio(nw.col("net_revenue"), nw.col("orders")),
+        # Every order is worth more than nothing, and rows that are none count as nothing.
+        "order_amount_max": nw.when(nw.col("orders") > 0).then(nw.col("_rfm_order_amount_max")),
     }

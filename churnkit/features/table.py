@@ -61,11 +61,16 @@ class FeatureTable:
         The cutoff.
     feature_names : tuple of str
         Columns a model sees, in order.
+    joined : narwhals.LazyFrame
+        One row per customer: what the group-bys of all tables gave.
+    derived : tuple of narwhals.Expr
+        What the engine makes of each of its rows alone.
     """
 
     snapshot: Snapshot
     feature_names: tuple[str, ...]
-    frame: nw.LazyFrame[Any]
+    joined: nw.LazyFrame[Any]
+    derived: tuple[nw.Expr, ...]
     finishers: tuple[Callable[[pa.Table], Mapping[str, NDArray[np.float64]]], ...]
     engine: Engine
     base_columns: tuple[str, ...] = BASE_COLUMNS
@@ -74,6 +79,11 @@ class FeatureTable:
     def columns(self) -> tuple[str, ...]:
         """All columns in order: the base ones, then the features that are not among them."""
         return table_columns(self.feature_names, base=self.base_columns)
+
+    @property
+    def frame(self) -> nw.LazyFrame[Any]:
+        """Rows in no fixed order, before they are finished."""
+        return self.joined.select(*self.derived)
 
     def to_arrow(self) -> pa.Table:
         """Return all rows, ordered by customer."""
@@ -89,7 +99,9 @@ class FeatureTable:
         finished: Future[pa.Table] | None = None
         # While a thread of ours finishes one batch, the engine makes the next.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="features") as pool:
-            for batch in self.engine.batches(self.frame, rows=rows, sort_by=("customer_id",)):
+            # Fewer columns are sorted than are made of them, and an engine keeps the order of rows.
+            frame = self.joined.sort("customer_id").select(*self.derived)
+            for batch in self.engine.batches(frame, rows=rows):
                 earlier = finished
                 finished = pool.submit(self._finish, pa.Table.from_batches([batch]))
                 if earlier is not None:

@@ -1,4 +1,7 @@
-"""Counts of marked rows, several in one sum: a sum costs an engine more than what it adds up."""
+"""Counts of marked rows, several in one sum, and values at order days.
+
+A sum costs an engine more than what it adds up, so there should be few.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import narwhals as nw
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Count", "tallied"]
+__all__ = ["AtOrderDay", "Count", "tallied"]
 
 # Whole numbers up to 2**53 are exact as doubles.
 BITS = 53
@@ -24,12 +27,46 @@ class Count:
     ----------
     mark : str
         Column that is 1 or 0, never null.
-    where : narwhals.Expr
-        True or false for every row, never null.
+    where : narwhals.Expr, optional
+        True or false for every row, never null; all rows by default.
     """
 
     mark: str
-    where: nw.Expr
+    where: nw.Expr | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtOrderDay:
+    """A value at the one row of a customer that is marked with 1, the others being marked with 0.
+
+    Null for customers with fewer order days than ``at_least``.
+
+    Parameters
+    ----------
+    mark : str
+        Column that is 1 or 0, never null: one of the marked order days that ``orders`` has.
+    value : narwhals.Expr
+        A number; null counts as 0.
+    at_least : int
+        Order days.
+    whole : bool
+        Whether the result is Int64 instead of Float64.
+    """
+
+    mark: str
+    value: nw.Expr
+    at_least: int = 1
+    whole: bool = False
+
+    @property
+    def total(self) -> nw.Expr:
+        """Sum over the rows of a customer: with one term that is not 0 it is the value itself."""
+        return (nw.col(self.mark).cast(nw.Float64) * self.value).sum()
+
+    def of(self, name: str, *, order_days: nw.Expr) -> nw.Expr:
+        """Return the value from the column of :attr:`total` and the count of order days."""
+        value = nw.when(order_days >= self.at_least).then(nw.col(name))
+        return value.cast(nw.Int64) if self.whole else value
 
 
 def tallied(
@@ -63,14 +100,24 @@ def tallied(
     found: dict[str, nw.Expr] = {}
     for names in _shared(counts, size=size):
         total = f"_tally_{len(sums)}"
-        digits = [counts[name].where.cast(nw.Float64) * base**k for k, name in enumerate(names)]
+        digits = [_held(counts[name].where) * base**k for k, name in enumerate(names)]
         mark = nw.col(counts[names[0]].mark).cast(nw.Float64)
         sums[total] = (mark * sum(digits[1:], digits[0])).sum()
         for k, name in enumerate(names):
-            shifted = (nw.col(total) / base**k).floor() if k else nw.col(total)
-            above = (nw.col(total) / base ** (k + 1)).floor() * base
+            shifted = _floor(nw.col(total) / base**k) if k else nw.col(total)
+            above = _floor(nw.col(total) / base ** (k + 1)) * base
             found[name] = shifted - above if k + 1 < len(names) else shifted
     return sums, found
+
+
+def _floor(number: nw.Expr) -> nw.Expr:
+    # Spark's is an integer.
+    return number.floor().cast(nw.Float64)
+
+
+def _held(where: nw.Expr | None) -> nw.Expr:
+    """Return 1 where a condition holds, else 0."""
+    return nw.lit(1.0) if where is None else where.cast(nw.Float64)
 
 
 def _shared(counts: Mapping[str, Count], *, size: int) -> Iterator[Sequence[str]]:

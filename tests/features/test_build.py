@@ -150,7 +150,7 @@ def test_only_rows_of_orders_are_counted_in_shared_sums(history_of, plain, snaps
     counts = {"x": Count(mark="age_days", where=nw.col("ts_us") > 0)}
     builder = Declared(feature_names=("x",), counts=counts, tables=("lines",))
 
-    with pytest.raises(DataError, match=r"Declared.* may only count rows of orders; got counts x"):
+    with pytest.raises(DataError, match=r"Declared.* may only count rows of orders; got x"):
         build_features(history, snapshot, builders=[builder])
 
 
