@@ -55,8 +55,10 @@ class NumberFormat:
         """
         thousands, mark, _ = NUMBER_FORMATS[self.name]
         text = f"{value:,.{decimals}f}"
-        if float(text.replace(",", "")) == 0.0:
+        if text.startswith("-") and float(text.replace(",", "")) == 0.0:
             text = text.lstrip("-")
+        if self.name == "en":
+            return text
         return text.replace(",", "\0").replace(".", mark).replace("\0", thousands)
 
     def exact(self, value: float) -> str:

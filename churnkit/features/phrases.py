@@ -134,20 +134,57 @@ class Phrase:
         >>> orders.say(-3.0, typical=0.0)
         '3 fewer orders than before (customers who stay: no change)'
         """
-        if not _known(value):
-            return f"{self.label}: not known" if "{value}" in self.text else self.text
-        words = self._sentence(value, numbers)
-        if self.beside is not None and _known(beside) and round(beside):
-            words += "; " + self._usual(self.beside[1], self._number(beside, numbers))
+        values = np.array([np.nan if value is None else value])
+        usual = None if beside is None else np.array([beside])
+        return self.say_all(values, typical=typical, beside=usual, numbers=numbers)[0]
+
+    def say_all(
+        self,
+        values: NDArray[np.float64],
+        *,
+        typical: float | None = None,
+        beside: NDArray[np.float64] | None = None,
+        numbers: NumberFormat = ENGLISH,
+    ) -> list[str]:
+        """Return what :meth:`say` does for the values of many customers.
+
+        Parameters
+        ----------
+        values, beside : ndarray of float64, shape (n,)
+            NaN where not known.
+        typical : float or None
+        numbers : NumberFormat
+        """
+        brackets = self._brackets(typical, numbers)
+        near = ~self.tells(values, typical) if brackets else np.zeros(len(values), bool)
+        said = []
+        for i, value in enumerate(values.tolist()):
+            if value != value:
+                said.append(f"{self.label}: not known" if "{value}" in self.text else self.text)
+                continue
+            words = self._sentence(value, numbers)
+            is_zero = bool(self.zero) and words == self.zero
+            if self.beside is not None and beside is not None:
+                with_this = float(beside[i])
+                if with_this == with_this and round(with_this):
+                    words += "; " + self._usual(self.beside[1], self._number(with_this, numbers))
+                    is_zero = False
+            if brackets:
+                words += " (about as customers who stay)" if near[i] else brackets[is_zero]
+            said.append(words)
+        return said
+
+    def _brackets(self, typical: float | None, numbers: NumberFormat) -> tuple[str, str] | None:
+        """Return the typical value in brackets, as after a number and as after :attr:`zero`."""
         if not self.compared or "{value}" not in self.text or not _known(typical):
-            return words
-        if not self.tells(np.array([value]), typical)[0]:
-            return f"{words} (about as customers who stay)"
+            return None
         usual = self._number(typical, numbers)
-        if self.zero and words == self.zero and "{value} days" in self.text:
-            # The sentence for 0 has no days of its own that would say what the number counts.
-            usual += " day" if usual == "1" else " days"
-        return f"{words} (customers who stay: {'most often ' if self.words else ''}{usual})"
+        often = "most often " if self.words else ""
+        plain = f" (customers who stay: {often}{usual})"
+        if "{value} days" not in self.text:
+            return plain, plain
+        # The sentence for 0 has no days of its own that would say what the number counts.
+        return plain, f" (customers who stay: {often}{usual} day{'' if usual == '1' else 's'})"
 
     def tells(self, values: NDArray[np.float64], typical: float | None) -> NDArray[np.bool_]:
         """Return which values differ from the typical one so that people see it, all if there is none.
@@ -175,8 +212,13 @@ class Phrase:
         scaled = values * 100.0 if self.percent else values
         return np.asarray(np.round(scaled, 3 if self.exact else self.decimals))
 
+    def _shown_as_0(self, value: float) -> bool:
+        """Return whether :meth:`_shown` gives 0: up to a half of the last digit is rounded to it."""
+        scaled = value * 100.0 if self.percent else value
+        return abs(scaled * 10.0 ** (3 if self.exact else self.decimals)) <= 0.5
+
     def _sentence(self, value: float, numbers: NumberFormat) -> str:
-        if not self.words and self._shown(np.array(value)) == 0.0 and (zero := self._zero(value)):
+        if not self.words and self._shown_as_0(value) and (zero := self._zero(value)):
             return zero
         text, said = self.text, self._number(value, numbers)
         if self.negative and value < 0.0:
@@ -202,7 +244,7 @@ class Phrase:
             return self.words[int(value)]
         if self.change:
             size = self._plain(abs(value), numbers)
-            if self._shown(np.array(value)) == 0.0:
+            if self._shown_as_0(value):
                 return NO_CHANGE
             return f"{size} {self.change[value < 0]}"
         return self._plain(value, numbers)

@@ -141,21 +141,18 @@ class Reasons:
         explained : Contributions
             Of the same rows, of the churn model: positive values raise the risk.
         """
-        made: dict[str, list[Any]] = {
-            name: [None] * len(features.values) for name in self.column_names
-        }
-        if not self.count or not len(features.values):
-            return made
-        sums, said = self.sums(features, explained.values)
-        for i, chosen in enumerate(_strongest(sums, self.count), start=1):
-            rows = np.flatnonzero(np.take_along_axis(sums, chosen[:, None], 1)[:, 0] > 0.0)
-            for row in rows:
-                group = chosen[row]
-                position = said[row, group]
-                made[f"reason_{i}"][row] = self._say(features, int(row), position)
-                made[f"reason_{i}_feature"][row] = features.names[position]
-                made[f"reason_{i}_contribution"][row] = float(sums[row, group])
-        return made
+        made = {name: np.full(len(features.values), None) for name in self.column_names}
+        if self.count and len(features.values):
+            sums, said = self.sums(features, explained.values)
+            for i, chosen in enumerate(_strongest(sums, self.count), start=1):
+                rows = np.flatnonzero(np.take_along_axis(sums, chosen[:, None], 1)[:, 0] > 0.0)
+                positions = said[rows, chosen[rows]]
+                made[f"reason_{i}_contribution"][rows] = sums[rows, chosen[rows]]
+                for position in np.unique(positions):
+                    these = rows[positions == position]
+                    made[f"reason_{i}"][these] = self._say(features, these, int(position))
+                    made[f"reason_{i}_feature"][these] = features.names[position]
+        return {name: values.tolist() for name, values in made.items()}
 
     def sums(
         self, features: FeatureMatrix, weights: Floats, *, raising: bool = True
@@ -200,7 +197,7 @@ class Reasons:
         order = np.argsort(-np.abs(sums[0]), kind="stable")
         return [
             Reason(
-                says=self._say(features, 0, said[0, g]),
+                says=self.say(features, 0, features.names[said[0, g]]),
                 feature=features.names[said[0, g]],
                 features=tuple(features.names[i] for i in groups[g]),
                 contribution=float(sums[0, g]),
@@ -230,7 +227,7 @@ class Reasons:
             said = -max(ranks)[2]
             made.append(
                 Reason(
-                    says=self._say(features, 0, said),
+                    says=self.say(features, 0, features.names[said]),
                     feature=features.names[said],
                     features=tuple(features.names[i] for i in positions),
                     contribution=total,
@@ -240,16 +237,16 @@ class Reasons:
 
     def say(self, features: FeatureMatrix, row: int, feature: str) -> str:
         """Return what a feature of a customer says, reason or not."""
-        return self._say(features, row, features.names.index(feature))
+        return self._say(features, np.array([row]), features.names.index(feature))[0]
 
-    def _say(self, features: FeatureMatrix, row: int, position: Any) -> str:
+    def _say(self, features: FeatureMatrix, rows: NDArray[np.intp], position: int) -> list[str]:
         name = features.names[position]
         phrase = self.phrases[name]
         beside = None
         if phrase.beside is not None and phrase.beside[0] in features.names:
-            beside = float(features.values[row, features.names.index(phrase.beside[0])])
-        return phrase.say(
-            float(features.values[row, position]),
+            beside = features.values[rows, features.names.index(phrase.beside[0])]
+        return phrase.say_all(
+            features.values[rows, position].astype(np.float64),
             typical=self.typical.get(name),
             beside=beside,
             numbers=self.numbers,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -206,3 +208,27 @@ def test_what_is_usual_stands_beside():
     assert phrase.say(143.0, beside=float("nan")) == "no order for 143 days"
     assert phrase.say(143.0, beside=1.2) == "no order for 143 days; usually one every day"
     assert phrase.say(143.0, beside=0.2) == "no order for 143 days"
+
+
+def test_many_values_are_said_as_each_alone():
+    """Also those not known, shown as 0, near the typical one, and with nothing beside them."""
+    phrase = Phrase(
+        text="no order for {value} days",
+        zero="ordered within the last day",
+        beside=("gap", "usually one every {value} days"),
+    )
+    values = [math.nan, 0.0, 0.4, 0.6, 31.2, 143.6]
+    gaps = [12.0, 12.0, math.nan, 0.2, 1.0, 30.4]
+
+    said = phrase.say_all(np.array(values), typical=31.0, beside=np.array(gaps))
+
+    assert said == [
+        "no order for … days: not known",
+        "ordered within the last day; usually one every 12 days (customers who stay: 31)",
+        "ordered within the last day (customers who stay: 31 days)",
+        "no order for 1 day (customers who stay: 31)",
+        "no order for 31 days; usually one every day (about as customers who stay)",
+        "no order for 144 days; usually one every 30 days (customers who stay: 31)",
+    ]
+    pairs = zip(values, gaps, strict=True)
+    assert said == [phrase.say(value, typical=31.0, beside=gap) for value, gap in pairs]
