@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from churnkit.data.windows import US_PER_DAY
 from churnkit.engines import quoted
 from churnkit.errors import DataError
+from churnkit.pipeline.amounts import PRICES, cast, number
 from churnkit.pipeline.spellings import forms
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from churnkit.engines import DuckDBEngine
 
-__all__ = ["DATES", "ConvertedTable", "convert_table", "time_columns"]
+__all__ = ["DATES", "ConvertedTable", "File", "convert_table", "time_columns"]
 
 # strptime pattern → how people say it.
 TIME_FORMATS: Mapping[str, str] = {
@@ -45,22 +46,6 @@ FRACTIONS = frozenset({"DOUBLE", "FLOAT"})
 SHEET_DAYS = (29_221, 73_051)
 EARLIEST_YEAR = 1900  # a year of two digits is none of the first century
 STRAY = 0.01  # share of rows that may be broken in any form: the contract counts them
-# How a number is written → its pattern, and the text that a cast takes, once all but digits and
-# marks is gone.
-NUMBERS: Mapping[str, tuple[str, str]] = {
-    "1,234.56": (r"^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?$", "replace({bare}, ',', '')"),
-    "1.234,56": (
-        r"^-?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$",
-        "replace(replace({bare}, '.', ''), ',', '.')",
-    ),
-}
-PRICES = frozenset(
-    {
-        *("price", "unitprice", "itemprice", "priceperunit"),
-        *("preis", "prix", "precio", "prezzo", "preco"),
-        *("prixunitaire", "preciounitario", "einzelpreis", "stuckpreis"),
-    }
-)
 LOOKED_AT = 10_000  # rows that show which forms a column can have at all
 TIMES = frozenset(
     {
@@ -126,15 +111,15 @@ def convert_table(
     """
     types = engine.column_types(view)
     where = f"data.{table}"
-    file = _File(view=view, where=where, source=source, types=types, engine=engine, dates=dates)
+    file = File(view=view, where=where, source=source, types=types, engine=engine, dates=dates)
     computed = {}
     for ours, theirs in columns.items():
         if ours in TIMES and (time := _time(file, theirs)) is not None:
             computed[ours] = time
         if ours in AMOUNTS:
-            amount = _number(file, theirs)
+            amount = number(file, theirs)
             if ours == "amount" and "quantity" in columns and PRICES.intersection(forms(theirs)):
-                amount = f"{_cast(columns['quantity'])} * {amount or _cast(theirs)}"
+                amount = f"{cast(columns['quantity'])} * {amount or cast(theirs)}"
             if amount is not None:
                 computed[ours] = amount
     names = {ours: f"{ours}_converted" for ours in computed}
@@ -144,7 +129,7 @@ def convert_table(
     numbers: tuple[str, ...] = ()
     if table == "customers":
         free = {n: c for n, c in columns.items() if n not in {"customer_id", "since"}}
-        numbers = tuple(n for n, c in free.items() if file.reads(c, _cast(c)))
+        numbers = tuple(n for n, c in free.items() if file.reads(c, cast(c)))
     return ConvertedTable(
         columns={**columns, **names},
         computed={names[ours]: sql for ours, sql in computed.items()},
@@ -161,7 +146,7 @@ def time_columns(view: str, *, engine: DuckDBEngine) -> list[str]:
     """
     first = f"(SELECT * FROM {view} LIMIT {LOOKED_AT})"
     types = engine.column_types(view)
-    file = _File(view=first, where="", source="", types=types, engine=engine)
+    file = File(view=first, where="", source="", types=types, engine=engine)
     found = []
     for column, sql_type in types.items():
         if engine.is_text(sql_type):
@@ -175,7 +160,7 @@ def time_columns(view: str, *, engine: DuckDBEngine) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
+class File:
     """A file that the engine can read."""
 
     view: str
@@ -242,7 +227,7 @@ class _File:
         return None if span is None else int(span // US_PER_DAY)
 
 
-def _time(file: _File, column: str) -> str | None:
+def _time(file: File, column: str) -> str | None:
     """Return the SQL that makes a time of a column that is none, or None."""
     name, sql_type = quoted(column), file.types[column]
     if file.engine.is_text(sql_type):
@@ -273,26 +258,3 @@ def _dated(expression: str) -> str:
     if not expression.startswith("try_strptime"):
         return expression
     return f"nullif(year({expression}) >= {EARLIEST_YEAR}, false)"
-
-
-def _number(file: _File, column: str) -> str | None:
-    """Return the SQL that makes a number of a column that is text of another form, or None."""
-    if not file.engine.is_text(file.types[column]):
-        return None
-    bare = f"regexp_replace({quoted(column)}, '[^0-9.,-]', '', 'g')"
-    ways = {
-        f"CASE WHEN regexp_matches({bare}, '{pattern}')"
-        f" THEN CAST({text.format(bare=bare)} AS DOUBLE) END": said
-        for said, (pattern, text) in NUMBERS.items()
-    }
-    # Few amounts have thousands, but they are the largest: one row more decides.
-    unchanged, *read = file.counted(column, [_cast(column), *ways])[1:]
-    most = max(read)
-    if unchanged >= most:
-        return None
-    best = [sql for sql, rows in zip(ways, read, strict=True) if rows == most]
-    return file.only_way(column, {sql: ways[sql] for sql in best})
-
-
-def _cast(column: str) -> str:
-    return f"TRY_CAST({quoted(column)} AS DOUBLE)"

@@ -22,11 +22,17 @@ WITH_MONEY = frozenset({"orders", "subscriptions", "marketing_costs"})
 CURRENCY = frozenset({"currency", "currencycode", "currencyiso", "ccy"})
 STATUS = re.compile(r"status$|^state$")
 NO_SALE = re.compile(r"cancel|storn|annul|refund|return|void|fail|declin|reject|unavailable|unpaid")
+REFUND = re.compile(r"refund|erstattet|rembours|reembols")
 FEW = 50  # kinds; a column with more is no status
 
 
 def orders_as_meant(
-    columns: Mapping[str, str], *, view: str, all_of: Sequence[str], engine: DuckDBEngine
+    columns: Mapping[str, str],
+    *,
+    view: str,
+    all_of: Sequence[str],
+    engine: DuckDBEngine,
+    beside: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the mapping of orders as the values show it is meant, and notes for people.
 
@@ -39,11 +45,18 @@ def orders_as_meant(
     all_of : sequence of str
         All its columns.
     engine : DuckDBEngine
+    beside : mapping of str to sequence of str, optional
+        The columns of the other files, where who ordered may be.
     """
     meant = dict(columns)
-    meant["customer_id"], notes = _coming_back(columns, view=view, all_of=all_of, engine=engine)
+    meant["customer_id"], notes = _coming_back(
+        columns, view=view, all_of=all_of, engine=engine, beside=beside or {}
+    )
+    notes += _spelt_in_several_ways(meant["customer_id"], view=view, engine=engine)
     notes += several_currencies(view, all_of, table="orders", engine=engine)
     notes += _statuses(view, all_of, engine=engine)
+    rest = [column for column in all_of if column not in meant.values()]
+    notes += _refunds(view, rest, paid=meant.get("amount"), engine=engine)
     if "discount" in meant and _is_share(view, meant["discount"], engine=engine):
         share = meant.pop("discount")
         notes += (f"{share!r} holds shares, not money, and is left out of data.orders",)
@@ -51,7 +64,12 @@ def orders_as_meant(
 
 
 def _coming_back(
-    columns: Mapping[str, str], *, view: str, all_of: Sequence[str], engine: DuckDBEngine
+    columns: Mapping[str, str],
+    *,
+    view: str,
+    all_of: Sequence[str],
+    engine: DuckDBEngine,
+    beside: Mapping[str, Sequence[str]],
 ) -> tuple[str, tuple[str, ...]]:
     """Return the column that says who ordered, and a note where the first choice never repeats."""
     chosen, order = columns["customer_id"], columns.get("order_id")
@@ -70,8 +88,31 @@ def _coming_back(
     alone = f"{chosen!r} has another value in every order, as if nobody ever came back"
     better = next((c for c in others if repeats[c]), None)
     if better is None:
-        return chosen, (f"{alone}: if it names orders, not customers, map customer_id by hand",)
+        note = f"{alone}: if it names orders, not customers, map customer_id by hand"
+        people = [
+            f"{column!r} of {file} may say who ordered: join it with data.orders.joined and query"
+            for file, theirs in beside.items()
+            if chosen in theirs
+            for column in other_customers(theirs, than=chosen)
+        ]
+        return chosen, ("; ".join([note, *people]),)
     return better, (f"{alone}; {better!r} is taken for customer_id",)
+
+
+def _spelt_in_several_ways(column: str, *, view: str, engine: DuckDBEngine) -> tuple[str, ...]:
+    """Return a note where e-mail addresses differ only by upper and lower case or blanks."""
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    one = f"lower(trim({text}))"
+    sql = f"SELECT count(DISTINCT {text}) AS spelt, count(DISTINCT {one}) AS people FROM {view}"
+    row = engine.collect(engine.select(f"{sql} WHERE contains({text}, '@')")).to_pylist()[0]
+    if row["spelt"] == row["people"]:
+        return ()
+    note = (
+        f"{column!r} spells {row['people']:,} addresses in {row['spelt']:,} ways, by upper and lower"
+        " case, and each would be a customer: to make them one, map customer_id to a column of"
+        f" data.orders.computed, such as {dump_flow({'email': f'lower(trim({quoted(column)}))'})}"
+    )
+    return (note,)
 
 
 def several_currencies(
@@ -114,6 +155,25 @@ def _statuses(view: str, columns: Sequence[str], *, engine: DuckDBEngine) -> tup
             notes.append(
                 f"{column!r} says {kinds}: if these rows are no sales, leave them out with"
                 f" data.orders.filter: {dump_flow(f'{_word(column)} NOT IN ({listed})')}"
+            )
+    return tuple(notes)
+
+
+def _refunds(
+    view: str, columns: Sequence[str], *, paid: str | None, engine: DuckDBEngine
+) -> tuple[str, ...]:
+    """Return a note on each column that says how much of an order was paid back."""
+    notes = []
+    for column in columns if paid is not None else ():
+        if not REFUND.search(plain(column)):
+            continue
+        number = f"TRY_CAST({quoted(column)} AS DOUBLE)"
+        sql = f"SELECT count(*) AS n FROM {view} WHERE {number} <> 0"
+        if n := engine.collect(engine.select(sql)).to_pylist()[0]["n"]:
+            net = {"net": f"{_word(str(paid))} - coalesce({_word(column)}, 0)"}
+            notes.append(
+                f"{column!r} is not 0 in {n:,} rows and is not taken off: if it was paid back, map"
+                f" amount to a column of data.orders.computed, such as {dump_flow(net)}"
             )
     return tuple(notes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from churnkit.data.origins import QuerySource, source_of
 from churnkit.engines import quoted
 from churnkit.errors import DataError
 from churnkit.pipeline.recognising import recognise
@@ -13,7 +14,7 @@ from churnkit.pipeline.spellings import SPELLINGS, forms, plain
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LINES", "JoinedLines", "join_lines"]
+__all__ = ["LINES", "JoinedLines", "join_lines", "joined_source"]
 
 LINES = "lines"
 OF_LINES = ("amount", "product_id", "quantity", "discount")
@@ -106,3 +107,10 @@ def _key(columns: Sequence[str], found: Mapping[str, str]) -> str | None:
     if "order_id" in found:
         return found["order_id"]
     return next((column for column in columns if plain(column) == "id"), None)
+
+
+def joined_source(both: JoinedLines, *, encoding: str) -> QuerySource:
+    """Return the source that two files are together."""
+    head, lines = (source_of(path, encoding=encoding) for path in (both.head, both.lines))
+    where = "data.orders.query"
+    return QuerySource(source=head, joined={LINES: lines}, query=both.query, where=where)

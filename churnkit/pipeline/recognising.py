@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.config import TABLE_COLUMNS
 from churnkit.errors import DataError, ParameterError
+from churnkit.pipeline.billing import paid_each_interval
 from churnkit.pipeline.spellings import SPELLINGS, called, plain
 from churnkit.registry import did_you_mean
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
     Named = Sequence[tuple[str, str]]
 
-__all__ = ["RecognisedFile", "other_customers", "recognise", "recognise_files"]
+__all__ = [
+    "RecognisedFile",
+    "other_customers",
+    "recognise",
+    "recognise_files",
+    "refuse_nothing_to_learn",
+]
 
 
 # What no other table has: a file with all of these is of that table.
@@ -162,6 +169,21 @@ def recognise_files(
     return [by_table[table] for table in SPELLINGS if table in by_table]
 
 
+def refuse_nothing_to_learn(found: Sequence[RecognisedFile]) -> None:
+    """Refuse files without orders or subscriptions."""
+    if {one.table for one in found} & {"orders", "subscriptions"}:
+        return
+    known = ", ".join(f"{one.source} is {one.table}" for one in found)
+    msg = f"init: no file has orders or subscriptions to learn from; {known}"
+    log = next((one.source for one in found if one.table == "events"), None)
+    if log is not None:
+        msg += (
+            ". To learn from the purchases or visits in a log of events, give it as both: churnkit"
+            f" init orders={log} events={log}"
+        )
+    raise DataError(msg)
+
+
 def _refuse_unknown(named: Named, files: Mapping[str, Sequence[str]]) -> None:
     """Refuse a name that no table has, or a column that no file has."""
     ours = dict.fromkeys(name for spellings in SPELLINGS.values() for name in spellings)
@@ -243,6 +265,9 @@ def _recognised(
         if len(seen) == 1:
             found["ts"] = seen[0]
             missing.remove("ts")
+    if "mrr" in missing and (paid := paid_each_interval(columns)) is not None:
+        found["mrr"] = paid
+        missing.remove("mrr")
     if missing:
         several = f" (times are in {', '.join(seen)})" if len(seen) > 1 else ""
         msg = (

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.config import StarterTable, starter_config
 from churnkit.config.values import DATA_FILE
-from churnkit.data.origins import QuerySource, encoding_of, source_of
+from churnkit.data.origins import encoding_of, source_of
 from churnkit.data.sinks import replace_file
 from churnkit.engines import DuckDBEngine, literal, quoted
-from churnkit.errors import DataError, ParameterError
+from churnkit.errors import ParameterError
+from churnkit.pipeline.billing import billed_monthly
 from churnkit.pipeline.converting import DATES, convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
 from churnkit.pipeline.meant import orders_as_meant, several_currencies
-from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines
-from churnkit.pipeline.recognising import RecognisedFile, recognise, recognise_files
+from churnkit.pipeline.order_lines import LINES, JoinedLines, join_lines, joined_source
+from churnkit.pipeline.recognising import (
+    RecognisedFile,
+    recognise,
+    recognise_files,
+    refuse_nothing_to_learn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -114,14 +120,14 @@ def init(
             times=lambda file: time_columns(given.views[file], engine=engine),
             named=named,
         )
-        _something_to_learn_from(found)
+        refuse_nothing_to_learn(found)
         name, target = _name_and_target(found[0].source, output=output, replace=replace)
         looked = {
             one.table: _look(
                 one,
-                view=given.views[one.source],
-                all_of=given.columns[one.source],
+                given=given,
                 dates=dates,
+                named=named,
                 engine=engine,
             )
             for one in found
@@ -173,7 +179,7 @@ def _open_files(
         columns[path] = list(engine.column_types(views[path]))
     if (both := join_lines(columns, said=said, named=named)) is not None:
         encodings[both.head] = encoding_of(both.head, both.lines)
-        views[both.head] = _joined(both, encoding=encodings[both.head]).view(engine)
+        views[both.head] = joined_source(both, encoding=encodings[both.head]).view(engine)
         columns[both.head] = list(engine.column_types(views[both.head]))
         del columns[both.lines]
     return _Given(views=views, columns=columns, encodings=encodings, said=said, both=both)
@@ -221,13 +227,6 @@ def _pair(said: str) -> tuple[str, str]:
     return ours, theirs
 
 
-def _joined(both: JoinedLines, *, encoding: str) -> QuerySource:
-    """Return the source that two files are together."""
-    head, lines = (source_of(path, encoding=encoding) for path in (both.head, both.lines))
-    where = "data.orders.query"
-    return QuerySource(source=head, joined={LINES: lines}, query=both.query, where=where)
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Looked:
     """What the values of a file say."""
@@ -241,12 +240,13 @@ class _Looked:
 def _look(
     one: RecognisedFile,
     *,
-    view: str,
-    all_of: Sequence[str],
+    given: _Given,
     dates: str | None,
+    named: Sequence[tuple[str, str]],
     engine: DuckDBEngine,
 ) -> _Looked:
-    """Look at the values of a file that has all of the columns."""
+    """Look at the values of a file."""
+    view, all_of = given.views[one.source], given.columns[one.source]
     bought: str | None = None
     engagement: Mapping[str, object] = {}
     notes = several_currencies(view, all_of, table=one.table, engine=engine)
@@ -260,10 +260,22 @@ def _look(
             view = f"(SELECT * FROM {view} WHERE {bought})"
     columns = dict(one.columns)
     if one.table == "orders":
-        columns, notes = orders_as_meant(columns, view=view, all_of=all_of, engine=engine)
+        beside = {file: theirs for file, theirs in given.columns.items() if file != one.source}
+        columns, notes = orders_as_meant(
+            columns, view=view, all_of=all_of, engine=engine, beside=beside
+        )
     converted = convert_table(
         view, table=one.table, source=one.source, columns=columns, engine=engine, dates=dates
     )
+    if one.table == "subscriptions":
+        converted = billed_monthly(
+            converted,
+            view=view,
+            all_of=all_of,
+            paid=columns["mrr"],
+            said=("mrr", columns["mrr"]) in named,
+            engine=engine,
+        )
     table = StarterTable(
         source=one.source,
         columns=converted.columns,
@@ -278,21 +290,6 @@ def _look(
         engagement=engagement,
         notes=(*notes, *converted.notes),
     )
-
-
-def _something_to_learn_from(found: Sequence[RecognisedFile]) -> None:
-    """Refuse files without orders or subscriptions."""
-    if {one.table for one in found} & {"orders", "subscriptions"}:
-        return
-    known = ", ".join(f"{one.source} is {one.table}" for one in found)
-    msg = f"init: no file has orders or subscriptions to learn from; {known}"
-    log = next((one.source for one in found if one.table == "events"), None)
-    if log is not None:
-        msg += (
-            ". To learn from the purchases or visits in a log of events, give it as both: churnkit"
-            f" init orders={log} events={log}"
-        )
-    raise DataError(msg)
 
 
 def _engagement(names: EventNames) -> dict[str, object]:

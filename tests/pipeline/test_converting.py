@@ -97,6 +97,37 @@ def test_amounts_as_people_write_them_are_read(orders, shown):
     assert found["amount"] == pytest.approx(sum(amounts))
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda a: f"({a:,.2f})",
+        lambda a: f"$ ({a:,.2f})",
+        lambda a: f"{a:,.2f}-",
+        lambda a: f"− {a:,.2f} (credit)",
+    ],
+)
+def test_less_than_nothing_is_written_in_several_ways(orders, shown):
+    """Of accountants, of SAP, and with the sign of typesetters: money paid back is not earned."""
+    orders(amount=[shown(1_250.5), *("3.50" for _ in DAYS[1:])])
+
+    _, found = read_back()
+
+    assert found["rows_set_aside"] == 0
+    assert found["amount"] == pytest.approx(3.5 * (len(DAYS) - 1) - 1_250.5)
+
+
+def test_a_minus_that_was_not_seen_yet_is_set_aside(orders):
+    """The configuration of January reads the file of February: (5) is not 5."""
+    orders(amount=[f"{a:,.2f} $" for a in range(1, 401)])
+    init("orders.csv")
+    orders(amount=["(7.00) $", "7.00- $", "−7.00 $", *("3.50 $" for _ in DAYS[3:])])
+
+    found = churnkit.validate("orders.yaml").to_dict()["tables"][0]
+
+    assert found["rows_set_aside"] == 3
+    assert found["amount"] == pytest.approx(3.5 * (len(DAYS) - 3))
+
+
 def test_a_price_is_multiplied_by_the_pieces(orders):
     """Lines with a price and a quantity have no amount of their own."""
     orders(amount=None, UnitPrice=[2.5] * 400, Quantity=[4] * 400)

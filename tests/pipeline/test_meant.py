@@ -49,6 +49,21 @@ def test_an_id_that_never_repeats_is_pointed_out(orders):
     assert made.notes[0].endswith("map customer_id by hand")
 
 
+def test_who_ordered_may_be_in_another_file(orders, workplace):
+    """Olist's orders name none but their own customer_id; the customers say who that is."""
+    ids = [f"o{i}" for i in range(ORDERS)]
+    orders(customer=None, customer_id=ids)
+    rows = [f"{id_},c{i % 9}" for i, id_ in enumerate(ids)]
+    (workplace / "people.csv").write_text("\n".join(["customer_id,customer_unique_id", *rows]))
+
+    (note,) = init("orders.csv", "people.csv").notes
+
+    assert note.endswith(
+        "; 'customer_unique_id' of people.csv may say who ordered: join it with data.orders.joined"
+        " and query"
+    )
+
+
 @pytest.mark.parametrize(("currencies", "noted"), [(["EUR", "USD", "EUR"], True), (["EUR"], False)])
 def test_several_currencies_are_left_to_people(orders, currencies, noted):
     """Amounts in several currencies would be added up; which to keep is not guessed."""
@@ -85,3 +100,23 @@ def test_orders_that_came_to_nothing_are_left_to_people(orders):
     assert len(made.notes) == 1
     assert made.notes[0].startswith("'Financial Status' says Cancelled (1), it's refunded (1): if ")
     assert kept.tables[0].rows_used == 398
+
+
+def test_addresses_that_differ_by_case_are_pointed_out(orders):
+    """Ann@x.org and ann@x.org would be two customers, which people can mend."""
+    orders(customer=["Ann@x.org", "ann@x.org", "bob@x.org", "eve@x.org"] * (ORDERS // 4))
+
+    (note,) = init("orders.csv").notes
+
+    assert note.startswith("'customer' spells 3 addresses in 4 ways, by upper and lower case")
+    assert note.endswith('such as {email: lower(trim("customer"))}')
+
+
+def test_what_was_paid_back_is_pointed_out(orders):
+    """Shopify has it in a column of its own, which the total does not know of."""
+    orders(**{"Refunded Amount": ["0", "5.50"] * (ORDERS // 2), "Refunded at": [""] * ORDERS})
+
+    (note,) = init("orders.csv").notes
+
+    assert note.startswith("'Refunded Amount' is not 0 in 200 rows and is not taken off")
+    assert note.endswith("""such as {net: 'amount - coalesce("Refunded Amount", 0)'}""")
