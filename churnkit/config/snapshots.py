@@ -53,7 +53,7 @@ class Population(Section):
 
     active_within_days: Days = Field(
         default=365,
-        description="last order at most this many days before the cutoff; subscribers are all who pay",
+        description="last order in this many business days before the cutoff; subscribers are all who pay",
     )
     min_orders: Whole = Field(default=1, description="orders needed before the cutoff")
 

@@ -69,7 +69,8 @@ class Basket:
     -----
     Null: everything per order without an order in the observation interval that still stands;
     ``refund_share`` without a charge; ``quantity_per_order``, ``discount_share`` and
-    ``distinct_products`` where the source has no such column.
+    ``distinct_products`` where the source has no such column. A cell that is empty in a column that
+    the source has counts as 0 pieces or no discount.
 
     Examples
     --------

@@ -103,8 +103,8 @@ class Regularity:
     Null: mean, last and longest gap and the overdue ratios with fewer than two order days; standard
     deviation and coefficient of variation with fewer than three; everything about orders for
     customers who have only returns in the observation interval; the same season for everybody where
-    it begins before the observation interval or the first order of the whole history, or reaches
-    past the cutoff.
+    it begins before the observation interval or the first row of orders of the whole history, or
+    reaches past the cutoff.
 
     Examples
     --------

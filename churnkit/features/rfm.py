@@ -113,8 +113,8 @@ class RecencyFrequencyMonetary:
     -----
     Null: everything about orders for customers who have only returns in the observation interval;
     ``average_order_value`` where all orders were refunded; windows longer than the observation
-    interval; changes and recent shares where the earlier window begins before the first order of
-    the whole history; a recent share where both windows are empty.
+    interval; changes and recent shares where the earlier window begins before the first row of
+    orders of the whole history; a recent share where both windows are empty.
 
     References
     ----------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from churnkit.data.windows import midnight_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,13 +40,14 @@ def eligible_customers(
 ) -> NDArray[np.bool_]:
     """Return who is in the population: enough orders, the last within ``active_within_days``.
 
-    Among subscribers: whoever has a paid subscription running.
+    These are business days before the cutoff, so that one with 23 or 25 hours counts as one. Among
+    subscribers: whoever has a paid subscription running.
     """
     if "subscriptions_running" in base:
         return np.asarray(np.nan_to_num(base["subscriptions_running"]) > 0.0)
-    age_days = (snapshot.cutoff_us - base["last_order_us"]) / 86_400_000_000
-    known = np.isfinite(age_days)
-    recent = np.where(known, age_days, np.inf) <= active_within_days
+    first_day = snapshot.cutoff - timedelta(days=active_within_days)
+    # NaN, for customers without an order, is not later than anything.
+    recent = base["last_order_us"] >= midnight_us(first_day, time_zone=snapshot.time_zone)
     return np.asarray(recent & (base["orders"] >= max(min_orders, 1)))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from churnkit.data.windows import US_PER_DAY, Snapshot
+from churnkit.data.windows import US_PER_DAY, Snapshot, midnight_us
 from churnkit.models.population import (
     BASE_NUMBERS,
     SUBSCRIPTION_NUMBERS,
@@ -31,6 +31,20 @@ def test_the_population_ends_at_its_last_day(days, inside):
 
     assert found.tolist() == [inside]
     assert not eligible_customers(base, SNAPSHOT, active_within_days=days, min_orders=3).any()
+
+
+@pytest.mark.parametrize("cutoff", [date(2024, 4, 15), date(2024, 11, 15)])
+def test_its_days_are_business_days(cutoff):
+    """The first instant of the first day is in, the one before is not, though a clock was changed."""
+    zone, days = "Europe/London", 30
+    snapshot = Snapshot(cutoff=cutoff, observation_days=730, horizon_days=90, time_zone=zone)
+    first_us = midnight_us(cutoff - timedelta(days=days), time_zone=zone)
+    base = {"orders": np.ones(3), "last_order_us": np.array([first_us - 1.0, first_us, np.nan])}
+
+    found = eligible_customers(base, snapshot, active_within_days=days, min_orders=1)
+
+    assert snapshot.cutoff_us - first_us != days * US_PER_DAY
+    assert found.tolist() == [False, True, False]
 
 
 def test_subscribers_are_in_it_while_a_subscription_runs():
