@@ -87,6 +87,8 @@ def validation(console: Console, result: ValidationResult) -> None:
         console.say(f"Event types that no feature counts: {', '.join(kinds)}.")
     if result.horizons is not None:
         _horizons(console, result.horizons)
+        if result.horizons.nobody_returned:
+            return
     console.say("The configuration and the data are fit to run.")
 
 
@@ -103,8 +105,15 @@ def _horizons(console: Console, advice: HorizonAdvice) -> None:
             f"{outcome.churned:,}",
             *("–" if rate is None else f"{rate:.0%}" for rate in rates),
         )
-    if advice.outcomes:
-        console.print(table)
+    if not advice.outcomes:
+        return
+    console.print(table)
+    if advice.nobody_returned:
+        console.warn(
+            "nobody ordered again within any of these horizons, so there is nothing to learn from:"
+            " does customer_id name customers, and not orders?"
+        )
+    else:
         console.say(
             "No horizon tried has at most 10 % of the churned returning."
             if advice.suggested_days is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -56,11 +56,20 @@ class HorizonAdvice:
     outcomes : tuple of HorizonOutcome
         Ascending; horizons of which two do not fit into the history are left out.
     suggested_days : int or None
-        The smallest horizon with at most the accepted share returning; None if there is none.
+        The smallest horizon with at most the accepted share returning; None if there is none, or
+        nobody ever ordered again.
     """
 
     outcomes: tuple[HorizonOutcome, ...]
     suggested_days: int | None
+
+    @property
+    def nobody_returned(self) -> bool:
+        """Whether no customer ordered in any horizon tried, nor in the window after it."""
+        return any(outcome.customers for outcome in self.outcomes) and all(
+            outcome.churned == outcome.customers and not outcome.returning_rate
+            for outcome in self.outcomes
+        )
 
 
 def horizon_advice(
@@ -118,7 +127,8 @@ def horizon_advice(
         for o in outcomes
         if o.returning_rate is not None and o.returning_rate <= accepted_returning_rate
     ]
-    return HorizonAdvice(outcomes=outcomes, suggested_days=min(good, default=None))
+    advice = HorizonAdvice(outcomes=outcomes, suggested_days=min(good, default=None))
+    return replace(advice, suggested_days=None) if advice.nobody_returned else advice
 
 
 def _outcome(

@@ -167,7 +167,10 @@ def learn_spend(
     kinds, buyers_only = OBJECTIVES[name]
     bought = np.concatenate([s.future_spend > 0.0 for s in snapshots])
     if not bought.any():
-        msg = "expected spend: no customer spends anything in any training horizon"
+        msg = (
+            "expected spend: no customer spends anything in any training horizon;"
+            " does customer_id name customers, and not orders?"
+        )
         raise ModelGuardError(msg)
     unit = UNIT_SHARE * float(np.median(_spend(snapshots)[bought]))
     features = stack(snapshots)

@@ -118,6 +118,20 @@ def test_validate_shows_every_check_and_the_cutoffs(churnkit_command, workplace)
     assert max(map(len, done.out.splitlines())) <= 80
 
 
+def test_validate_says_that_ids_of_orders_teach_nothing(churnkit_command, workplace):
+    """Where nobody orders twice no horizon is suggested, and nothing is called fit."""
+    orders = pd.read_csv(workplace / "orders.csv")
+    orders["customer_id"] = [f"order {number}" for number in range(len(orders))]
+    orders.to_csv(workplace / "orders.csv", index=False)
+
+    done = churnkit_command("validate", "shop.yaml")
+
+    assert done.code == 0
+    assert "does customer_id name customers, and not orders?" in done.err
+    assert "Suggested horizon" not in done.out
+    assert "fit to run" not in done.out
+
+
 def test_backtest_writes_its_result(churnkit_command, workplace):
     """What is printed for machines is what is written, and nothing is registered."""
     done = churnkit_command("backtest", "shop.yaml", "--output", "out/b.json", "--json", "-q")

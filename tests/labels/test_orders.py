@@ -173,6 +173,19 @@ def test_the_smallest_good_horizon_is_suggested(engine, orders_of):
     assert found.outcomes[0].returning_rate > 0.10
 
 
+def test_nothing_is_suggested_where_nobody_ordered_again(engine, orders_of):
+    """One order a customer, as where ids name orders: no horizon is long enough for that."""
+    once = [order(f"o{d}", d) for d in range(200)]
+
+    found = horizon_advice(orders_of(once), engine=engine, horizons_days=(20, 40))
+    one_more = horizon_advice(
+        orders_of([*once, order("o150", 195)]), engine=engine, horizons_days=(20, 40)
+    )
+
+    assert (found.nobody_returned, found.suggested_days) == (True, None)
+    assert (one_more.nobody_returned, one_more.suggested_days) == (False, 20)
+
+
 def test_a_history_too_short_or_empty_gets_no_advice(engine, orders_of):
     """No horizon fits twice, or nobody ordered at all."""
     short = horizon_advice(orders_of([order("a", 1), order("a", 5)]), engine=engine)
