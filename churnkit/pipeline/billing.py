@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnkit.engines import DuckDBEngine
     from churnkit.pipeline.converting import ConvertedTable
 
-__all__ = ["billed_monthly", "paid_each_interval"]
+__all__ = ["billed_monthly", "paid_each_interval", "price_of_one_seat"]
 
 INTERVALS = (
     *("interval", "billinginterval", "planinterval", "priceinterval", "paymentinterval"),
@@ -36,6 +36,9 @@ MONTHS: Mapping[str, int] = {
     **dict.fromkeys(("year", "years", "yearly", "annual", "annually", "1year", "1years"), 12),
     **dict.fromkeys(("12month", "12months", "12", "jährlich", "annuel", "anual"), 12),
 }
+FOR_ALL_SEATS = frozenset(
+    {"mrr", "mrramount", "monthlyrevenue", "monthlyrecurringrevenue", "revenue", "total"}
+)
 FEW = 50  # kinds; a column with more is no interval
 
 
@@ -114,3 +117,31 @@ def billed_monthly(
         columns[ours] = f"{ours}_converted"
         computed[columns[ours]] = expression
     return replace(converted, columns=columns, computed=computed, notes=notes)
+
+
+def price_of_one_seat(
+    columns: Mapping[str, str], *, view: str, paid: str, engine: DuckDBEngine
+) -> tuple[str, ...]:
+    """Return a note where several seats are paid for by what may be the price of one.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        Our name to the file's, of subscriptions.
+    view : str
+        The file, as SQL names it.
+    paid : str
+        The file's column that ``mrr`` is made of.
+    engine : DuckDBEngine
+    """
+    if "seats" not in columns or set(forms(paid)) & FOR_ALL_SEATS:
+        return ()
+    seats = columns["seats"]
+    sql = f"SELECT max({cast(seats)}) AS most FROM {view}"
+    most = engine.collect(engine.select(sql)).column("most")[0].as_py()
+    if most is None or most <= 1:
+        return ()
+    return (
+        f"{seats!r} is up to {most:g}: mrr is made of {paid!r} alone; if that is the price of one,"
+        f" multiply it by {seats!r} in data.subscriptions.computed",
+    )

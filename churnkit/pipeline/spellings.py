@@ -173,7 +173,7 @@ SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
         "subscription_id": ("subscriptionid", "contractid"),
         "plan": ("plan", "plantier", "planname", "plantype", "tier", "subscriptiontype", "tarif", "tariff"),
-        "seats": ("seats", "licences", "licenses"),
+        "seats": ("seats", "licences", "licenses", "numberofseats", "seatcount", "quantity"),
         "billing_months": ("billingmonths",),
         "payment_failed_at": ("paymentfailedat",),
     },

@@ -14,7 +14,7 @@ from churnkit.data.origins import encoding_of, source_of
 from churnkit.data.sinks import replace_file
 from churnkit.engines import DuckDBEngine, literal, quoted
 from churnkit.errors import ParameterError
-from churnkit.pipeline.billing import billed_monthly
+from churnkit.pipeline.billing import billed_monthly, price_of_one_seat
 from churnkit.pipeline.converting import DATES, convert_table, time_columns
 from churnkit.pipeline.event_names import EventNames, event_names
 from churnkit.pipeline.meant import orders_as_meant, several_currencies
@@ -268,14 +268,16 @@ def _look(
         view, table=one.table, source=one.source, columns=columns, engine=engine, dates=dates
     )
     if one.table == "subscriptions":
+        paid = columns["mrr"]
         converted = billed_monthly(
             converted,
             view=view,
             all_of=all_of,
-            paid=columns["mrr"],
-            said=("mrr", columns["mrr"]) in named,
+            paid=paid,
+            said=("mrr", paid) in named,
             engine=engine,
         )
+        notes = (*notes, *price_of_one_seat(columns, view=view, paid=paid, engine=engine))
     table = StarterTable(
         source=one.source,
         columns=converted.columns,

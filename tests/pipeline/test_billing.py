@@ -68,6 +68,28 @@ def test_a_monthly_price_stays_beside_the_interval(contracts):
 
 
 @pytest.mark.parametrize(
+    ("columns", "noted"),
+    [
+        ({"Quantity": ["1", "12", "1", ""]}, True),
+        ({"Quantity": ["1", "1", "1", ""]}, False),
+        ({"Quantity": ["1", "12", "1", "2"], "MRR": ["29", "240", "100", "60"]}, False),
+    ],
+    ids=["twelve seats at a price", "one seat each", "revenue of all seats"],
+)
+def test_what_may_be_the_price_of_one_seat_is_pointed_out(contracts, columns, noted):
+    """Amounts are not multiplied by a guess; monthly revenue is of all seats."""
+    contracts(**columns)
+
+    made = init("subs.csv")
+
+    assert made.tables["subscriptions"].columns["seats"] == "Quantity"
+    assert (
+        "'Quantity' is up to 12: mrr is made of 'Amount' alone; if that is the price of one,"
+        " multiply it by 'Quantity' in data.subscriptions.computed" in made.notes
+    ) == noted
+
+
+@pytest.mark.parametrize(
     ("columns", "named"),
     [({}, ["mrr=Amount"]), ({"Interval": ["month", "year", "week", "fortnight"]}, [])],
     ids=["said to be monthly", "an interval that is not known"],
