@@ -1,6 +1,6 @@
 """churnkit: churn risk, customer lifetime value and retention metrics from customer histories.
 
-Nothing heavy is imported until a verb is used.
+Nothing heavy is imported until a verb, or a module beside the verbs, is used.
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ __all__ = [
     "validate",
 ]
 
+MODULES = ("btyd", "datasets", "errors", "formulas")  # as in churnkit.datasets.load_cdnow()
+
 
 def __getattr__(name: str) -> Any:
-    """Import a verb when it is first asked for."""
+    """Import a verb, or a module beside the verbs, when it is first asked for."""
+    if name in MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
@@ -48,5 +52,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the verbs, imported or not."""
-    return sorted(__all__)
+    """List the verbs and the modules beside them, imported or not."""
+    return sorted((*__all__, *MODULES))

@@ -86,18 +86,27 @@ def test_front_door_is_small_sorted_and_true():
         importlib.import_module(f"churnkit.{module.name}")
 
     assert names == sorted(names)
-    assert set(dir(churnkit)) == set(names)
+    assert set(dir(churnkit)) == {*names, *churnkit.MODULES}
     # A room named like a verb would take the verb's place once it is imported.
     assert all(callable(getattr(churnkit, name)) for name in names if name != "__version__")
     with pytest.raises(AttributeError, match=r"module 'churnkit' has no attribute 'scor'"):
         churnkit.scor  # noqa: B018
 
 
-def test_submodules_are_found_after_import():
-    """``import churnkit.datasets`` works beside the lazy front door."""
+@pytest.mark.parametrize("first", ["", ", churnkit.errors"])
+def test_modules_beside_the_verbs_need_no_import(first):
+    """``churnkit.errors`` is there after ``import churnkit``, and imported by itself too."""
     began = time.monotonic()
 
-    printed = python("import churnkit, churnkit.errors; print(churnkit.errors.DataError.exit_code)")
+    printed = python(f"import churnkit{first}; print(churnkit.errors.DataError.exit_code)")
 
     assert printed == "3\n"
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("name", churnkit.MODULES)
+def test_every_module_beside_the_verbs_is_there(name):
+    """Each is imported when it is first asked for."""
+    printed = python(f"import churnkit; print(churnkit.{name}.__name__)")
+
+    assert printed == f"churnkit.{name}\n"

@@ -90,9 +90,11 @@ def mapped_columns(
         if name in types:
             found[column.name] = name
         elif column.required or column.name in spec.columns:
+            index = getattr(getattr(spec.source, "index", None), "names", ())  # of pandas
+            hint = " It is in the index: reset_index()." if name in index else ""
             msg = (
                 f"{spec.described} has no column {name!r} for {column.name}."
-                f"{did_you_mean(name, types)} Columns: {', '.join(types)}."
+                f"{hint or did_you_mean(name, types)} Columns: {', '.join(types)}."
             )
             raise DataError(msg)
     return found

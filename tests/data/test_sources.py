@@ -135,6 +135,17 @@ def test_a_missing_column_names_the_nearest(read):
         read(table, label="shop.db")
 
 
+def test_a_column_in_the_index_of_pandas_is_pointed_out(read):
+    """What a group-by left in the index is a column to people who look at the frame."""
+    frame = pd.DataFrame({"ts": ["2024-01-01"], "amount": [5.0]}, index=["a"])
+    frame.index.name = "customer_id"
+
+    with pytest.raises(DataError, match=r"for customer_id\. It is in the index: reset_index\(\)\. C"):
+        read(frame)
+
+    assert read(frame.reset_index()).report.rows_used == 1
+
+
 def test_a_mapped_optional_column_must_be_there(read):
     """What is asked for by name is not silently left out."""
     with pytest.raises(DataError, match=r"has no column 'invoice' for order_id\."):
