@@ -140,7 +140,9 @@ def test_a_column_in_the_index_of_pandas_is_pointed_out(read):
     frame = pd.DataFrame({"ts": ["2024-01-01"], "amount": [5.0]}, index=["a"])
     frame.index.name = "customer_id"
 
-    with pytest.raises(DataError, match=r"for customer_id\. It is in the index: reset_index\(\)\. C"):
+    with pytest.raises(
+        DataError, match=r"for customer_id\. It is in the index: reset_index\(\)\. C"
+    ):
         read(frame)
 
     assert read(frame.reset_index()).report.rows_used == 1
