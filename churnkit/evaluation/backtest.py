@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Backtest:
     """Results of a rolling-origin test."""
 
     name: str
-    snapshots: tuple[SnapshotResult, ...]
+    snapshots: tuple[SnapshotResult, ...] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: ``{"name", "snapshots": [...], "skill"}``."""

@@ -70,16 +70,16 @@ class ExplainResult:
     model_version: str
     population: int
     method: str
-    drivers: list[dict[str, Any]]
-    groups: list[dict[str, Any]]
+    drivers: list[dict[str, Any]] = field(repr=False)
+    groups: list[dict[str, Any]] = field(repr=False)
     by: str
-    segments: list[dict[str, Any]]
-    cohorts: list[dict[str, Any]]
-    interactions: list[dict[str, Any]] | None
-    sample: ExplainedSample
+    segments: list[dict[str, Any]] = field(repr=False)
+    cohorts: list[dict[str, Any]] = field(repr=False)
+    interactions: list[dict[str, Any]] | None = field(repr=False)
+    sample: ExplainedSample = field(repr=False)
     compared_with: str | None = None
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    customers: dict[str, CustomerPage] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    customers: dict[str, CustomerPage] = field(default_factory=dict, repr=False)
     output: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def explain(
     config: Config | Mapping[str, Any] | str | Path,
     *,
     tables: Mapping[str, Any] | None = None,
-    customers: str | Sequence[str | int] = (),
+    customers: str | int | Sequence[str | int] = (),
     as_of: date | str | None = None,
     compare: date | str | None = None,
     by: str = "risk_band",
@@ -60,7 +61,7 @@ def explain(
     config : Config, mapping or path
     tables : mapping of str to frame, optional
         Frames in place of configured sources.
-    customers : str, or sequence of str or int
+    customers : str, int, or sequence of these
         Customers to explain one by one; each must be in the population at ``as_of``.
     as_of, model : optional
         As for :func:`score`.
@@ -87,7 +88,9 @@ def explain(
         msg = f"explain: target must be churn or spend; got {target!r}"
         raise ParameterError(msg)
     # Ids are text in every table; one alone is no sequence of letters.
-    wanted = [customers] if isinstance(customers, str) else [str(one) for one in customers]
+    if isinstance(customers, str) or not isinstance(customers, Iterable):
+        customers = [customers]
+    wanted = [str(one) for one in customers]
     bundle = open_bundle(config, model)
     with open_session(
         config, tables=tables, as_of=as_of, bundle=bundle, also=CUSTOMER_TABLES, progress=progress

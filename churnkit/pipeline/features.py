@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.data.windows import Snapshot, as_day
@@ -39,8 +39,8 @@ class CustomerFeatures:
     """
 
     cutoff: date
-    feature_names: tuple[str, ...]
-    table: pa.Table
+    feature_names: tuple[str, ...] = field(repr=False)
+    table: pa.Table = field(repr=False)
 
     def to_arrow(self) -> pa.Table:
         """Return the Arrow table."""

@@ -57,12 +57,12 @@ class MetricsResult:
     end: date
     every: str | None
     by: str | None
-    report: RetentionReport
-    survival: SurvivalCurve | None
+    report: RetentionReport = field(repr=False)
+    survival: SurvivalCurve | None = field(repr=False)
     level: float
-    tables: tuple[TableReport, ...]
+    tables: tuple[TableReport, ...] = field(repr=False)
     output: Path | None = None
-    rejected_rows: Mapping[str, Any] = field(default_factory=dict)
+    rejected_rows: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

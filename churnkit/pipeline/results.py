@@ -24,14 +24,14 @@ class ValidationResult:
 
     name: str
     config_hash: str
-    tables: tuple[TableReport, ...]
+    tables: tuple[TableReport, ...] = field(repr=False)
     first_day: str
     end_day: str
     train_cutoffs: tuple[str, ...]
     test_cutoffs: tuple[str, ...]
-    skipped: Mapping[str, str]
-    horizons: HorizonAdvice | None = None
-    uncounted_event_types: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(repr=False)
+    horizons: HorizonAdvice | None = field(default=None, repr=False)
+    uncounted_event_types: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -100,7 +100,7 @@ class TrainResult:
     backtest: Backtest
     is_champion: bool
     champion_reason: str
-    notes: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -125,7 +125,7 @@ class ScoreResult:
     """A written score table and its manifest."""
 
     output: Path
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, Any] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest."""

@@ -81,12 +81,12 @@ class ViewResult:
     end: date
     every: str | None
     level: float
-    data: Any
+    data: Any = field(repr=False)
     says: tuple[str, ...]
-    tables: tuple[TableReport, ...]
+    tables: tuple[TableReport, ...] = field(repr=False)
     measure: str | None = None
     output: Path | None = None
-    rejected_rows: Mapping[str, Any] = field(default_factory=dict)
+    rejected_rows: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_arrow(self) -> pa.Table:
         """Return the view as a long table: the rows that files hold."""

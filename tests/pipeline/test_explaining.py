@@ -266,7 +266,7 @@ def test_customers_without_a_prediction_are_told_from_strangers(shop):
         churnkit.explain(shop.config, model=shop.bundle, customers=["long-ago", "nobody"])
 
 
-@pytest.mark.parametrize("asked", ["4711", [4711], ["4711"]])
+@pytest.mark.parametrize("asked", ["4711", 4711, np.int64(4711), [4711], ["4711"]])
 def test_one_customer_may_be_asked_for_by_text_or_number(shop, asked):
     """An id alone is no sequence of letters, and a number is the text that tables hold."""
     with pytest.raises(DataError, match=r"as of 2024-01-20: 4711$"):

@@ -72,6 +72,8 @@ def test_run_on_real_orders(cdnow, workplace):
     assert done.train.is_champion
     assert done.score.manifest["model"]["version"] == "1"
     assert json.loads(json.dumps(done.to_dict()))["train"]["version"] == "1"
+    # A notebook shows it in a few lines, not with every count and curve.
+    assert len(repr(done)) < 1500
     assert said[0] == "reading and checking the data"
 
     alone = churnkit.score(cdnow, output=workplace / "alone.parquet").to_pandas()
