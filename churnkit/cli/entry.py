@@ -7,9 +7,14 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from churnkit.cli.commands import app
 from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["main"]
 
@@ -17,6 +22,9 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; an error becomes one sentence and its exit code."""
     debug = "--debug" in sys.argv
+    # A daemon's parent may have closed them: churnkit score shop.yaml >&-
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     code: object = 0
     try:
         app(prog_name="churnkit")
@@ -30,6 +38,10 @@ def main() -> None:
         hint = "" if debug else "; --debug shows where"
         _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
     _leave(code if isinstance(code, int) else int(code is not None))
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _complain(sentence: str, *, debug: bool) -> None:

@@ -349,3 +349,18 @@ def test_a_reader_that_leaves_is_no_error(environment):
 
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "printed"), [(">&-", False), ("2>&-", True)])
+def test_streams_that_a_daemon_closed_are_done_without(environment, closed, printed):
+    """``churnkit list labels >&-`` does its work, ends with 0 and complains of nothing."""
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.join(RUN)} list labels --json {closed}"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("no_order" in done.stdout) == printed
