@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -190,3 +191,12 @@ def load(engine: Any) -> Callable[[pa.Table], nw.LazyFrame]:
         return engine.select(f"SELECT * FROM {engine.add_arrow(table)}")
 
     return into_engine
+
+
+@pytest.fixture
+def no_space() -> Iterator[None]:
+    """Let no file grow beyond 100 bytes: the disk refuses the rest as a full one does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["SINKS", "Sink", "open_sink", "refuse_suffix", "replace_file", "write_json"]
+__all__ = [
+    "SINKS",
+    "Sink",
+    "open_sink",
+    "refuse_suffix",
+    "replace_file",
+    "write_json",
+    "write_text",
+]
 
 
 class Sink(Protocol):
@@ -189,8 +197,13 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
     except (TypeError, ValueError) as error:
         msg = f"{os.fspath(path)}: obj must hold plain JSON values; {error}"
         raise ParameterError(msg) from error
+    write_text(path, f"{text}\n")
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text in UTF-8; the file appears whole, or not at all with a ``DataError``."""
     with replace_file(path) as file, _telling(path):
-        file.write(f"{text}\n".encode())
+        file.write(text.encode())
 
 
 def refuse_suffix(path: str | os.PathLike[str], *suffixes: str) -> None:
@@ -229,7 +242,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             _remove_abandoned(left)
         file = temporary.open("xb")
     try:
-        with file:
+        try:
             # Where the file system has no locks, what a killed process leaves is not recognised.
             with suppress(OSError):
                 _lock(file)
@@ -237,6 +250,9 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             with _telling(path):
                 file.flush()
                 os.fsync(file.fileno())
+        finally:
+            with _telling(path):  # a full disk fails once more here
+                file.close()
         with _telling(path):
             temporary.replace(target)
             _sync_folder(target.parent)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.errors import ModelGuardError
+from churnkit.errors import DataError, ModelGuardError
 from churnkit.models.calibration import load_calibrator
 from churnkit.models.churn import ChurnModel
 from churnkit.models.contract import ContractValue
@@ -124,9 +124,13 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
     -------
     pathlib.Path
         The folder.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
     """
     target = Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
     models = bundle.models
     texts = {"churn": models.churn.learner}
     if models.spend is not None:
@@ -149,20 +153,29 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> Path:
             "total": None if models.total is None else models.total.to_dict(),
         },
     }
+    files = {f"{name}.lightgbm.txt": learner.to_text() for name, learner in texts.items()}
+    files[DOCUMENT] = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    try:
+        _replace_folder(target, files)
+    except OSError as error:
+        msg = f"{target}: cannot be written; {error.strerror or error}"
+        raise DataError(msg) from error
+    return target
+
+
+def _replace_folder(target: Path, files: Mapping[str, str]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         staging.chmod(0o755)
-        for name, learner in texts.items():
-            (staging / f"{name}.lightgbm.txt").write_text(learner.to_text(), encoding="utf-8")
-        text = json.dumps(document, indent=1, allow_nan=False)
-        (staging / DOCUMENT).write_text(text + "\n", encoding="utf-8")
+        for name, text in files.items():
+            (staging / name).write_text(text, encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         os.replace(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    return target
 
 
 def load_bundle(folder: Path | str) -> Bundle:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.data.sinks import write_text
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.models.baselines import BASELINES
 from churnkit.reporting import CARD_FILE, TestOutcome, model_card
@@ -47,7 +48,7 @@ def write_card(
         tables=session.read.reports,
         high=session.config.scoring.risk_bands.high,
     )
-    (folder / CARD_FILE).write_text(text, encoding="utf-8")
+    write_text(folder / CARD_FILE, text)
     run.log_document(CARD_FILE, text)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from churnkit.data.sinks import refuse_suffix, replace_file
+from churnkit.data.sinks import refuse_suffix, write_text
 from churnkit.data.windows import Snapshot
 from churnkit.evaluation.backtest import mean_metrics
 from churnkit.features.named import make_builders
@@ -174,12 +174,10 @@ def report_in(
             made=_made(session, bundle, scored),
             config_text=config.to_yaml(),
         )
-    ).encode()
-    with replace_file(target) as file:
-        file.write(page)
-    return ReportResult(
-        output=target, size=len(page), customers=len(views), as_of=str(session.as_of)
     )
+    write_text(target, page)
+    size = target.stat().st_size
+    return ReportResult(output=target, size=size, customers=len(views), as_of=str(session.as_of))
 
 
 def _means(bundle: Bundle) -> dict[str, dict[str, float | None]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.config import StarterTable, starter_config
 from churnkit.config.values import DATA_FILE
 from churnkit.data.origins import encoding_of, source_of
-from churnkit.data.sinks import replace_file
+from churnkit.data.sinks import write_text
 from churnkit.engines import DuckDBEngine, literal, quoted
 from churnkit.errors import ParameterError
 from churnkit.pipeline.billing import billed_monthly, price_of_one_seat
@@ -140,8 +140,7 @@ def init(
         days=looked["orders"].days if "orders" in looked else None,
         time_zone=time_zone,
     )
-    with replace_file(target) as opened:
-        opened.write(text.encode())
+    write_text(target, text)
     return Starter(output=target, tables=tables, notes=tuple(_notes(looked, given)))
 
 

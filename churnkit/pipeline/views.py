@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.data.sinks import open_sink, replace_file, write_json
+from churnkit.data.sinks import open_sink, write_json, write_text
 from churnkit.data.windows import as_day
 from churnkit.errors import ConfigError, ParameterError
 from churnkit.pipeline.configured import as_config
@@ -266,9 +266,7 @@ def write_result(session: Session, result: Any, target: Path) -> Any:
     if target.suffix.lower() == ".json":
         write_json(target, done.to_dict())
     elif target.suffix.lower() == ".html":
-        page = done.plot().to_html(include_plotlyjs=True, full_html=True)
-        with replace_file(target) as file:
-            file.write(page.encode())
+        write_text(target, done.plot().to_html(include_plotlyjs=True, full_html=True))
     else:
         table = done.to_arrow()
         with open_sink(target, schema=table.schema) as sink:

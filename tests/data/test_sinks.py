@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.data.sinks import SINKS, open_sink, replace_file, write_json
+from churnkit.data.sinks import SINKS, open_sink, replace_file, write_json, write_text
 from churnkit.errors import DataError, ParameterError
 
 SCHEMA = pa.schema([("customer_id", pa.string()), ("risk", pa.float64()), ("rank", pa.int64())])
@@ -342,6 +342,19 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
 
     assert (tmp_path / "x.csv").read_bytes() == before
     assert names(tmp_path) == ["x.csv"]
+
+
+@pytest.mark.usefixtures("no_space")
+@pytest.mark.parametrize("length", [101, 100_000])
+def test_a_text_that_finds_no_space_is_one_sentence(tmp_path, length):
+    """Whether the disk refuses what is written, or what is left in the buffer when it is closed."""
+    write_text(tmp_path / "page.html", "old")
+
+    with pytest.raises(DataError, match=r"page\.html: cannot be written; File too large$"):
+        write_text(tmp_path / "page.html", "x" * length)
+
+    assert (tmp_path / "page.html").read_text() == "old"
+    assert names(tmp_path) == ["page.html"]
 
 
 def test_the_bytes_reach_the_disk_before_the_name_changes(tmp_path, monkeypatch):

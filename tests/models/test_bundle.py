@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from churnkit.errors import ModelGuardError
+from churnkit.errors import DataError, ModelGuardError
 from churnkit.evaluation.backtest import predict_snapshot
 from churnkit.models.bundle import Bundle, load_bundle, save_bundle
 
@@ -91,6 +91,18 @@ def test_an_older_bundle_is_replaced_whole(bundle, tmp_path):
     save_bundle(bundle, folder)
 
     assert "left_over.txt" not in {p.name for p in folder.iterdir()}
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_full_disk_leaves_the_older_bundle(bundle, tmp_path, request):
+    """What cannot be written is one sentence, and no part of it stays."""
+    folder = save_bundle(bundle, tmp_path / "b")
+    request.getfixturevalue("no_space")
+
+    with pytest.raises(DataError, match=r"b: cannot be written; File too large$"):
+        save_bundle(bundle, folder)
+
+    assert load_bundle(folder).version == bundle.version
     assert [p.name for p in tmp_path.iterdir()] == ["b"]
 
 
