@@ -69,10 +69,9 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Exit codes: 0 done, 1 unexpected, 2 configuration, 3 data, 4 a guard",
+        f"{app.info.epilog} Results are on stdout, progress and warnings on stderr.",
+        "",
     ]
-    lines[-1] += " of the model. Results are on stdout, progress and warnings on stderr."
-    lines.append("")
     for name, command in sorted(get_command(app).commands.items()):
         lines += [f"## churnkit {name}", "", (command.help or "").strip(), ""]
         lines += ["| argument | meaning |", "|---|---|"]

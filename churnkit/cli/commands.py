@@ -37,7 +37,8 @@ app = typer.Typer(
     help="Churn risk, customer lifetime value and retention metrics from order histories.\n\n"
     "Start with [bold]churnkit run configs/online_retail_ii.yaml[/bold], or make a configuration"
     " for your own file with [bold]churnkit init orders.csv[/bold].",
-    epilog="Exit codes: 0 done, 1 unexpected, 2 configuration, 3 data, 4 a guard of the model.",
+    epilog="Exit codes: 0 done, 1 unexpected, 2 configuration, 3 data, 4 a guard of the model,"
+    " 130 stopped by Ctrl-C, 143 by SIGTERM.",
 )
 
 

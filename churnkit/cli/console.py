@@ -30,7 +30,8 @@ PLAIN_WIDTH = 100
 def _stream(*, stderr: bool = False) -> RichConsole:
     """Return a stream; one that is no terminal is 100 columns wide unless COLUMNS says otherwise."""
     stream = RichConsole(stderr=stderr, highlight=False)
-    if not stream.is_terminal and "COLUMNS" not in os.environ:
+    # Some schedulers say COLUMNS=0 for "none": of that width nothing at all is printed.
+    if not stream.width or (not stream.is_terminal and "COLUMNS" not in os.environ):
         stream.width = PLAIN_WIDTH
     return stream
 

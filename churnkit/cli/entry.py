@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -14,6 +15,7 @@ from churnkit.cli.commands import app
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import TextIO
 
 __all__ = ["main"]
@@ -26,6 +28,7 @@ def main() -> None:
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
     code: object = 0
+    stopped = _listen()
     try:
         app(prog_name="churnkit")
     except SystemExit as stop:
@@ -35,9 +38,34 @@ def main() -> None:
         _complain(str(error), debug=debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence; nothing is swallowed
         code = 1
-        hint = "" if debug else "; --debug shows where"
-        _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
+        # What a library makes of being stopped, such as DuckDB's "Query interrupted", is no fault.
+        if not stopped:
+            hint = "" if debug else "; --debug shows where"
+            _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
+    if stopped:
+        sys.stderr.write(f"stopped by {stopped[0].name}\n")
+        code = 128 + stopped[0]
     _leave(code if isinstance(code, int) else int(code is not None))
+
+
+def _listen() -> list[signal.Signals]:
+    """Let SIGTERM and Ctrl-C end what runs as an error would, and return the list of those that came.
+
+    Left alone, SIGTERM ends a process before it removes its temporary files and marks its run as
+    killed, and does nothing at all to the first process of a container. A second one ends it at
+    once. What the parent has set to be ignored, as ``nohup`` does, stays so.
+    """
+    came: list[signal.Signals] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        came.append(signal.Signals(number))
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+            signal.signal(number, stop)
+    return came
 
 
 def _nowhere() -> TextIO:

@@ -364,3 +364,50 @@ def test_streams_that_a_daemon_closed_are_done_without(environment, closed, prin
 
     assert (done.returncode, done.stderr) == (0, "")
     assert ("no_order" in done.stdout) == printed
+
+
+STOPPED = """
+import os, signal, sys
+from churnkit.cli import entry
+
+def app(**_):
+    try:
+        os.kill(os.getpid(), signal.{name})
+    except SystemExit:
+        {then}
+    finally:
+        print("cleaned up")
+
+entry.app = app
+signal.signal(signal.SIGINT, signal.default_int_handler)
+entry.main()
+"""
+
+
+@pytest.mark.parametrize("then", ["raise", "raise RuntimeError('Query interrupted')", "pass"])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_command_that_is_stopped_cleans_up_and_says_so(environment, name, code, then):
+    """``docker stop`` and Ctrl-C: blocks end as after an error, also where a library hides the signal."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED.format(name=name, then=then)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (code, f"stopped by {name}\n")
+    assert done.stdout == "cleaned up\n"
+
+
+def test_no_width_is_no_reason_to_print_nothing(environment):
+    """COLUMNS=0, as some schedulers set it, means that no width is known."""
+    done = subprocess.run(
+        [*RUN, "list", "labels"],
+        capture_output=True,
+        text=True,
+        env={**environment, "COLUMNS": "0"},
+        check=False,
+    )
+
+    assert "no_order" in done.stdout
