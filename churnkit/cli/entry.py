@@ -33,15 +33,16 @@ def main() -> None:
         app(prog_name="churnkit")
     except SystemExit as stop:
         code = stop.code
+    except KeyboardInterrupt:  # PySpark listens to Ctrl-C itself while it starts
+        stopped.append(signal.SIGINT)
     except ChurnkitError as error:
         code = error.exit_code
-        _complain(str(error), debug=debug)
+        _complain(str(error), debug=debug, stopped=bool(stopped))
     except Exception as error:  # noqa: BLE001 - the last line of defence; nothing is swallowed
         code = 1
-        # What a library makes of being stopped, such as DuckDB's "Query interrupted", is no fault.
-        if not stopped:
-            hint = "" if debug else "; --debug shows where"
-            _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=debug)
+        hint = "" if debug else "; --debug shows where"
+        sentence = f"unexpected {type(error).__name__}: {error}{hint}"
+        _complain(sentence, debug=debug, stopped=bool(stopped))
     if stopped:
         sys.stderr.write(f"stopped by {stopped[0].name}\n")
         code = 128 + stopped[0]
@@ -72,10 +73,15 @@ def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _complain(sentence: str, *, debug: bool) -> None:
+def _complain(sentence: str, *, debug: bool, stopped: bool) -> None:
+    """Say what went wrong, unless it is what a library makes of being stopped.
+
+    DuckDB's is "Query interrupted".
+    """
     if debug:
         traceback.print_exc()
-    sys.stderr.write(f"error: {sentence}\n")
+    if not stopped:
+        sys.stderr.write(f"error: {sentence}\n")
 
 
 def _leave(code: int) -> None:

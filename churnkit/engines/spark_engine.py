@@ -14,7 +14,7 @@ from churnkit.engines import spark_sql
 from churnkit.engines.engine import ENGINE_SAYS, ENGINES, drawn
 from churnkit.engines.spark_barrier import run_together
 from churnkit.engines.spark_errors import GONE, sentence
-from churnkit.engines.spark_files import address, files_of, remove, replacing
+from churnkit.engines.spark_files import address, aside, files_of, remove, replacing
 from churnkit.engines.spark_reading import in_types_of_spark, read_csv, read_parquet
 from churnkit.engines.spark_session import is_local, open_spark
 from churnkit.engines.spark_workers import map_on_workers
@@ -252,7 +252,7 @@ class SparkEngine:
         with self._speaking():
             remove(self._spark, self.folder)
         if self._started:
-            self._spark.stop()
+            aside(self._spark.stop)
 
     def _view(self, rows: Any) -> str:
         name = self._next_name()
@@ -269,9 +269,13 @@ class SparkEngine:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Turn Spark's own errors into one sentence."""
+        """Turn Spark's own errors into one sentence; what is stopped here stops on the cluster too."""
         try:
             yield
+        except (KeyboardInterrupt, SystemExit):
+            if self._started:
+                aside(self._spark.sparkContext.cancelAllJobs)
+            raise
         except self._gone as error:
             raise ChurnkitError(GONE) from error
         except self._error as error:

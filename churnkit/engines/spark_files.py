@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -12,9 +13,9 @@ from urllib.parse import unquote
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["address", "files_of", "literally", "remove", "replacing"]
+__all__ = ["address", "aside", "files_of", "literally", "remove", "replacing"]
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
@@ -48,10 +49,24 @@ def files_of(rows: Any) -> list[str]:
     return [literally(unquote(path)) for path in rows.inputFiles()]
 
 
+def aside(call: Callable[[], object]) -> None:
+    """Call Java from a thread of its own, and wait.
+
+    A thread that was stopped between a question to Java and its answer would take that answer for
+    the one to its next question; what cleans up after it must not ask there.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(call).result()
+
+
 def remove(spark: Any, path: str) -> None:
     """Remove a file or a folder with all that is in it; nothing there is fine."""
-    where, files = _opened(spark, path)
-    files.delete(where, True)
+
+    def delete() -> None:
+        where, files = _opened(spark, path)
+        files.delete(where, True)
+
+    aside(delete)
 
 
 @contextmanager

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ConfigError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["is_local", "open_spark"]
 
@@ -93,7 +95,7 @@ def open_spark(
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _same_ctrl_c():
             warnings.simplefilter("ignore")
             first = SparkSession.builder.getOrCreate() if running else builder.getOrCreate()
         session = first.newSession()
@@ -109,6 +111,17 @@ def open_spark(
         # Workers on this machine are of the same Python; PySpark would take the first on the path.
         context.pythonExec = sys.executable
     return session, running is None
+
+
+@contextmanager
+def _same_ctrl_c() -> Iterator[None]:
+    """Keep what Ctrl-C does: PySpark's way asks Java in the middle of the question that is open."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
 
 
 def _settings(

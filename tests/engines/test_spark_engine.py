@@ -239,3 +239,43 @@ def test_spark_that_dies_is_said_in_a_sentence(tmp_path):
     )
 
     assert done.stdout.startswith("1 engine: Spark's process ended before its work was done; it")
+
+
+STOPPED = """
+import os, signal, threading
+from churnkit.engines import SparkEngine
+
+signal.signal(signal.{name}, lambda number, _: exit(128 + number))
+with SparkEngine(master="local[1]", temp_directory=os.getcwd()) as engine:
+    engine.materialize(engine.select("SELECT 1 AS a"))
+    print(len(os.listdir()), "folder")
+    threading.Timer(3.0, os.kill, (os.getpid(), signal.{name})).start()
+    ages = "SELECT sum(sqrt(a.id * b.id)) AS a FROM range(10000000) a, range(10000000) b"
+    try:
+        with engine.writing(engine.select(ages), os.getcwd(), part="day=1"):
+            pass
+    except SystemExit:
+        print(os.listdir()[0].split("-")[0], "only")
+        raise
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_what_is_stopped_stops_and_leaves_no_files(tmp_path, name, code):
+    """Java's answer to the question that was cut off is not taken for that to the clean-up."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED.format(name=name)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+    assert done.stdout.splitlines() == ["1 folder", "churnkit only"]
+    assert done.returncode == code
+    assert not list(tmp_path.iterdir())
