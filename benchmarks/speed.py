@@ -77,8 +77,8 @@ def rfm(options: argparse.Namespace) -> dict[str, Any]:
         "churnkit": piece(
             "features", path=path, sets={"features": ["rfm"]}, cutoffs=CUTOFFS, **common(options)
         ),
-        "polars": piece("rfm_polars", path=path, cutoffs=CUTOFFS),
-        "pandas": piece("rfm_pandas", path=path, cutoffs=CUTOFFS),
+        "polars": piece("rfm_polars", path=path, cutoffs=CUTOFFS, threads=options.threads),
+        "pandas": piece("rfm_pandas", path=path, cutoffs=CUTOFFS, threads=options.threads),
     }
 
 
