@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["column_types", "csv_query", "parquet_query"]
 
+FRACTIONAL = frozenset({"DOUBLE", "FLOAT"})
+
 
 def column_types(connection: DuckDBPyConnection, query: str) -> dict[str, str]:
     """Return the columns of a query with DuckDB's names of their types."""
@@ -58,8 +60,20 @@ def parquet_query(connection: DuckDBPyConnection, paths: Sequence[str]) -> str:
     for key, members in groups.items():
         texts = ", ".join(f"{as_text(c, sql_type=t)} AS {quoted(c)}" for c, t in key)
         columns_of = f"SELECT * REPLACE ({texts})" if key else "SELECT *"
-        queries.append(f"{columns_of} FROM read_parquet({_listed(members)}, union_by_name = true)")
+        fractional = {c for p in members for c, t in types[p].items() if t in FRACTIONAL}
+        queries.append(f"{columns_of} FROM ({_with_nan(members, columns=sorted(fractional))})")
     return " UNION ALL BY NAME ".join(queries)
+
+
+def _with_nan(paths: Sequence[str], *, columns: Sequence[str]) -> str:
+    """Return SQL that reads files of Parquet with the NaN in them.
+
+    A file's smallest and largest value leave NaN out, and DuckDB believes them: without the detour
+    ``isnan(amount)`` becomes false before a row is read.
+    """
+    kept = ", ".join(f"CASE WHEN {c} IS NOT NULL THEN {c} END AS {c}" for c in map(quoted, columns))
+    what = f"* REPLACE ({kept})" if kept else "*"
+    return f"SELECT {what} FROM read_parquet({_listed(paths)}, union_by_name = true)"
 
 
 def _listed(paths: Sequence[str]) -> str:

@@ -194,6 +194,29 @@ def test_ids_are_text(read, values, expected):
     assert {row["customer_id"] for row in found.rows} == expected
 
 
+@pytest.mark.parametrize("other_type", [None, pa.string()])
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32()])
+def test_nan_in_a_parquet_file_is_no_amount_and_no_id(read, tmp_path, kind, other_type):
+    """The statistics of a file leave NaN out: an engine that trusts them would keep such rows."""
+    numbers = pa.array([float("nan"), 2.0, 3.0], kind)
+    pq.write_table(orders(customer_id=numbers), tmp_path / "id1.parquet")
+    pq.write_table(orders(amount=numbers), tmp_path / "amount1.parquet")
+    if other_type:
+        more = pa.array(["4", "5"], other_type)
+        pq.write_table(orders(customer_id=more), tmp_path / "id2.parquet")
+        pq.write_table(orders(amount=more), tmp_path / "amount2.parquet")
+
+    ids = read(f"{tmp_path}/id*.parquet")
+    amounts = read(f"{tmp_path}/amount*.parquet")
+
+    expected = [2.0, 3.0, 4.0, 5.0] if other_type else [2.0, 3.0]
+    assert sorted(float(row["customer_id"]) for row in ids.rows) == expected
+    assert ids.broken == {"customer_id_missing": 1}
+    assert sorted(row["amount"] for row in amounts.rows) == expected
+    assert sum(amounts.broken.values()) == 1
+    assert amounts.report.amount == sum(expected)
+
+
 def test_numbers_beyond_whole_ones_are_spelled_by_the_engine(read, reader):
     """Ids that no double holds exactly are nobody's wish; each engine writes them in its way."""
     found = read(orders(customer_id=pa.array([1e20, float("inf")])))
