@@ -50,6 +50,7 @@ __all__ = [
     "WholeOrNone",
 ]
 
+YEARS = range(1901, 3000)  # as churnkit.data.windows has them, which config may not import
 LONGEST_DAYS = 36_500
 DATA_FILE = re.compile(r"\.(?i:parquet|(csv|tsv|txt)(\.gz)?)$")
 DATA_ENDINGS = ".parquet, .csv, .tsv or .txt, or one of the last three and .gz"
@@ -144,16 +145,20 @@ def _day(value: object) -> date | None:
 
 
 def _instant(value: object) -> date | None:
-    if value is None or isinstance(value, date):
-        return value
+    parsed = value
     try:
         if isinstance(value, str):
             day_only = len(value) == len("2011-12-10")
-            return date.fromisoformat(value) if day_only else datetime.fromisoformat(value)
+            parsed = date.fromisoformat(value) if day_only else datetime.fromisoformat(value)
     except ValueError:
         pass
-    msg = f"must be a date such as 2011-12-10, or null; got {shown(value)}"
-    raise _fault(msg)
+    if parsed is not None and not isinstance(parsed, date):
+        msg = f"must be a date such as 2011-12-10, or null; got {shown(value)}"
+        raise _fault(msg)
+    if parsed is not None and parsed.year not in YEARS:
+        msg = f"must be a date in the years {YEARS[0]} to {YEARS[-1]}, or null; got {shown(value)}"
+        raise _fault(msg)
+    return parsed
 
 
 def _or_name(value: object) -> object:

@@ -37,6 +37,7 @@ FILLED = r"[^\s\x{a0}]"
 LARGEST = 1.7976931348623157e308
 # No sale is worth so much in any currency, and sums of anything smaller stay finite.
 CREDIBLE = 1e15
+EARLIEST_US = -2_177_452_800_000_000  # 1901-01-01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,24 +252,23 @@ def row_checks(
     time = contract.time
     limit = now_us + US_PER_DAY if as_of_us is None else as_of_us
     if time is not None and time.name in texts:
+        moment, name = nw.col(time.field_name), time.name
         known = "more than a day after now" if as_of_us is None else "not before as_of"
-        checks.append(
-            Check(
-                name=f"{time.name}_in_future",
-                sentence=f"{time.name} is in the future ({known})",
-                broken=nw.col(time.field_name) >= limit,
-                shown_by=(time.name,),
+        rules = [("in_future", f"in the future ({known})", moment >= limit)]
+        # Attributes may be known since ever: there it says no more than that.
+        if contract.name != "customers":
+            sentence = "before 1901 (0001-01-01 and 1900-01-01 stand for no date)"
+            rules.append(("too_early", sentence, moment < EARLIEST_US))
+        for kind, sentence, broken in rules:
+            said = f"{name} is {sentence}"
+            checks.append(
+                Check(name=f"{name}_{kind}", sentence=said, broken=broken, shown_by=(name,))
             )
-        )
     if refunds != "net" and contract.name == "orders" and "amount" in texts:
-        checks.append(
-            Check(
-                name="refund_dropped" if refunds == "drop" else "amount_negative",
-                sentence=f"amount is negative and data.refunds is {refunds!r}",
-                broken=nw.col("amount") < 0,
-                shown_by=("amount",),
-            )
-        )
+        name = "refund_dropped" if refunds == "drop" else "amount_negative"
+        sentence = f"amount is negative and data.refunds is {refunds!r}"
+        broken = nw.col("amount") < 0
+        checks.append(Check(name=name, sentence=sentence, broken=broken, shown_by=("amount",)))
     return checks + contract.extra(frozenset(texts), limit)
 
 

@@ -10,6 +10,7 @@ from churnkit.errors import DataError, ParameterError
 
 __all__ = [
     "US_PER_DAY",
+    "YEARS",
     "SkippedSnapshot",
     "Snapshot",
     "SnapshotPlan",
@@ -20,6 +21,11 @@ __all__ = [
 
 US_PER_DAY = 86_400_000_000
 
+YEARS = range(1901, 3000)
+"""Years of dates that are asked for: the windows before and after them are dates too."""
+
+YEARS_SAID = f"in the years {YEARS[0]} to {YEARS[-1]}"
+
 
 def as_day(as_of: object, *, time_zone: str, name: str = "as_of") -> date | None:
     """Return a business day given as a date, as ISO text, or as the instant at which it begins.
@@ -27,20 +33,24 @@ def as_day(as_of: object, *, time_zone: str, name: str = "as_of") -> date | None
     Raises
     ------
     ParameterError
-        If it is no date, or an instant within a day.
+        If it is no date, one of another millennium, or an instant within a day.
     """
-    if isinstance(as_of, str):
+    day: object = as_of
+    if isinstance(day, str):
         try:
-            return date.fromisoformat(as_of)
+            day = date.fromisoformat(day)
         except ValueError as error:
             msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
             raise ParameterError(msg) from error
-    if as_of is not None and not isinstance(as_of, date):
+    if day is not None and not isinstance(day, date):
         msg = f"{name}: must be a date such as 2011-12-10; got {as_of!r}"
         raise ParameterError(msg)
-    if not isinstance(as_of, datetime):
-        return as_of
-    local = as_of.astimezone(ZoneInfo(time_zone)) if as_of.tzinfo else as_of
+    if day is not None and day.year not in YEARS:
+        msg = f"{name}: must be a date {YEARS_SAID}; got {as_of}"
+        raise ParameterError(msg)
+    if not isinstance(day, datetime):
+        return day
+    local = day.astimezone(ZoneInfo(time_zone)) if day.tzinfo else day
     if local.time() != time.min:
         msg = f"{name}: must be the beginning of a day in {time_zone}; got {as_of}"
         raise ParameterError(msg)
@@ -227,11 +237,13 @@ def plan_snapshots(
             time_zone=time_zone,
         )
 
-    tests = [snapshot(newest - step * i) for i in range(test)]
+    # Whatever is asked for, no cutoff lies more than a step before the first day.
+    laid = min(test, max((newest - first_day).days, 0) // every_days + 1)
+    tests = [snapshot(newest - step * i) for i in range(laid)]
     first_test = tests[-1].cutoff if tests else end_day
     train: list[Snapshot] = []
     skipped: list[SkippedSnapshot] = []
-    cutoff = newest - step * test
+    cutoff = newest - step * laid
     while len(train) < count and cutoff - timedelta(days=horizon_days) >= first_day:
         candidate = snapshot(cutoff)
         if candidate.label_end > first_test:

@@ -72,6 +72,11 @@ def test_unknown_columns_are_refused_with_the_nearest_name(with_value, message_o
             "2011-12-10T06:00",
             "must be a date such as 2011-12-10, or null; got '2011-12-10T06:00'",
         ),
+        (
+            "snapshots.last",
+            "9999-12-31",
+            "must be a date in the years 1901 to 2999, or null; got '9999-12-31'",
+        ),
         ("scoring.as_of", 20111210, "must be a date such as 2011-12-10, or null; got 20111210"),
         ("scoring.reasons", None, "must be a whole number from 0 to 50; got null"),
         (

@@ -36,7 +36,13 @@ def test_checks_follow_from_the_columns_that_the_source_has():
     typed = names({"customer_id": False, "ts": False})
     as_text = names({"customer_id": True, "ts": True, "amount": True})
 
-    assert typed == ["customer_id_missing", "ts_missing", "ts_unparsable", "ts_in_future"]
+    assert typed == [
+        "customer_id_missing",
+        "ts_missing",
+        "ts_unparsable",
+        "ts_in_future",
+        "ts_too_early",
+    ]
     assert as_text == [
         "customer_id_missing",
         "customer_id_mixed_type",
@@ -47,6 +53,7 @@ def test_checks_follow_from_the_columns_that_the_source_has():
         "amount_not_finite",
         "amount_too_large",
         "ts_in_future",
+        "ts_too_early",
     ]
 
 

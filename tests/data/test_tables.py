@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from churnkit.data import tables  # registers the contracts
@@ -234,6 +237,17 @@ def test_of_several_rows_of_a_customer_the_one_known_first_is_kept(loaded, rows)
     assert broken == {"customer_repeated": 2, "since_in_future": 1}
     assert kept["since_us"].tolist() == [DAY.value // 1000] * 2
     assert kept["country"].tolist() == ["GB", "GB"]
+
+
+def test_attributes_known_since_ever_are_kept(loaded):
+    """A date that stands for none makes an order doubtful, and says nothing against an attribute."""
+    since = [datetime(1, 1, 1), datetime(1900, 1, 1)]
+    frame = pa.table({"customer_id": ["a", "b"], "since": since, "country": ["GB", "DE"]})
+
+    kept, broken, _ = loaded("customers", frame, attributes=["country"])
+
+    assert not broken
+    assert sorted(kept["country"]) == ["DE", "GB"]
 
 
 def test_a_future_period_sets_no_earlier_one_aside(loaded):

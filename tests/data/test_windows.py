@@ -228,3 +228,20 @@ def test_a_day_given_as_a_number_is_refused():
     """20111210 could be a day or microseconds: dates and ISO text only."""
     with pytest.raises(ParameterError, match=r"^as_of: must be a date such as .*; got 20111210$"):
         as_day(20111210, time_zone="UTC")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1900-12-31", "9999-12-31", date(3000, 1, 1)])
+def test_a_day_that_stands_for_never_is_refused(day):
+    """The windows beside it would begin before the first year or end after the last."""
+    message = rf"^end: must be a date in the years 1901 to 2999; got {day}$"
+    with pytest.raises(ParameterError, match=message):
+        as_day(day, time_zone="UTC", name="end")
+
+
+@pytest.mark.parametrize("test", [13, 1_000_000])
+def test_more_test_snapshots_than_the_history_has_days_are_refused(test):
+    """The number asked for is in the sentence, however far before the first year it reaches."""
+    with pytest.raises(DataError, match=rf"gap 0 and {test} test snapshot.*lower snapshots\.test$"):
+        plan_snapshots(
+            first_day=date(2023, 1, 1), end_day=date(2024, 1, 1), horizon_days=30, test=test
+        )
